@@ -1,0 +1,1 @@
+"""Sole importer of pydicom and pynetdicom."""

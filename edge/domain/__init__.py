@@ -1,0 +1,1 @@
+"""Pure rules: what a series, evidence, finding, alert and outcome are. No vendor, clock, socket or thread."""

@@ -1,0 +1,91 @@
+"""What the geometry of the slices so far says about whether any are missing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import median
+
+from edge.domain.series import NEIGHBOUR_STEPS, SAME_POSITION_MM, SliceHeader
+
+# Neighbouring steps that vote on what a step should be here; spacing may change along the head.
+_NEIGHBOURHOOD = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A step along the slice normal that is too long for its surroundings."""
+
+    after_mm: float
+    length_mm: float
+    expected_mm: float
+
+    def __str__(self) -> str:
+        return f"{self.length_mm:.1f} mm after {self.after_mm:.1f} mm, expected {self.expected_mm:.1f}"
+
+
+@dataclass(frozen=True, slots=True)
+class Geometry:
+    """Evidence, not a verdict: the completeness table and the scope decide what follows from it."""
+
+    slices: int
+    gaps: tuple[Gap, ...]
+    coverage_mm: float
+    repeated_positions: int
+    planes: int
+    top_area_ratio: float
+
+    @property
+    def contiguous(self) -> bool:
+        """At least two slices of one volume with no gap between them."""
+        return self.slices >= 2 and not self.gaps and self.planes == 1
+
+
+def geometry_of(slices: Sequence[SliceHeader]) -> Geometry:
+    """Geometry of slices ordered feet to head.
+
+    `top_area_ratio` is the cross-section of the uppermost slice over the largest: near 1 the scan
+    ends in mid-head, near 0 it ran out at the vertex.
+    """
+    steps = [b.offset_mm - a.offset_mm for a, b in pairwise(slices)]
+    areas = [s.head_area_mm2 for s in slices]
+    return Geometry(
+        slices=len(slices),
+        gaps=_gaps(slices, steps),
+        coverage_mm=sum(steps),
+        repeated_positions=sum(step < SAME_POSITION_MM for step in steps),
+        planes=len(Counter(s.plane for s in slices)),
+        top_area_ratio=areas[-1] / max(areas) if areas and max(areas) > 0 else 0.0,
+    )
+
+
+def _gaps(slices: Sequence[SliceHeader], steps: list[float]) -> tuple[Gap, ...]:
+    found: list[Gap] = []
+    for i, step in enumerate(steps):
+        around = [
+            s
+            for j, s in enumerate(steps[max(0, i - _NEIGHBOURHOOD) : i + _NEIGHBOURHOOD + 1])
+            if j + max(0, i - _NEIGHBOURHOOD) != i and s > SAME_POSITION_MM
+        ]
+        thickness = max(slices[i].slice_thickness_mm or 0.0, slices[i + 1].slice_thickness_mm or 0.0)
+        expected = max(median(around), _usual(slices, steps, i)) if around else thickness
+        if expected > 0 and step > NEIGHBOUR_STEPS * expected:
+            found.append(Gap(slices[i].offset_mm, step, expected))
+    return tuple(found)
+
+
+def _usual(slices: Sequence[SliceHeader], steps: list[float], i: int) -> float:
+    """The median step between slices as thick as the two at step `i`, 0 when there are none.
+
+    At a change of spacing (4 mm slices below, 7 mm above) the surroundings alone would mislead.
+    """
+    pair = {slices[i].slice_thickness_mm, slices[i + 1].slice_thickness_mm}
+    alike = [
+        s
+        for j, s in enumerate(steps)
+        if j != i and {slices[j].slice_thickness_mm, slices[j + 1].slice_thickness_mm} & pair
+    ]
+    by_thickness = [s for s in alike if s > SAME_POSITION_MM]
+    return median(by_thickness) if by_thickness else 0.0

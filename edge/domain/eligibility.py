@@ -1,0 +1,72 @@
+"""Whether a series is what a model was made for; out of scope is a named outcome, never silence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from edge.domain.contiguity import Geometry
+from edge.domain.series import SliceHeader
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The limits of a clinical.toml; `body_parts` empty means any, a missing attribute passes."""
+
+    modalities: frozenset[str]
+    body_parts: frozenset[str]
+    orientation: Literal["axial", "coronal", "sagittal"]
+    contrast: bool
+    max_tilt_deg: float
+    slice_thickness_mm: tuple[float, float]
+    min_age_years: float
+    min_coverage_mm: float
+    max_top_area_ratio: float
+    excluded_kernels: frozenset[str] = frozenset()
+
+
+def slice_out_of_scope(header: SliceHeader, scope: Scope) -> str | None:
+    """The reason why this slice is not for the model (a metric label), or None."""
+    thickness = header.slice_thickness_mm
+    lowest, highest = scope.slice_thickness_mm
+    checks = (
+        ("modality", header.modality in scope.modalities),
+        ("localizer", "LOCALIZER" not in header.image_type),
+        ("body_part", _body_part_fits(header.body_part_examined, scope.body_parts)),
+        ("orientation", header.orientation == scope.orientation),
+        ("tilt", header.tilt_deg <= scope.max_tilt_deg),
+        ("contrast", scope.contrast or not header.contrast),
+        ("slice_thickness", thickness is None or lowest <= thickness <= highest),
+        (
+            "age",
+            header.patient_age_years is None or header.patient_age_years >= scope.min_age_years,
+        ),
+        ("kernel", header.convolution_kernel not in scope.excluded_kernels),
+    )
+    return next((reason for reason, fits in checks if not fits), None)
+
+
+def series_out_of_scope(slices: Sequence[SliceHeader], scope: Scope) -> str | None:
+    """The reason that rules out the whole series: every slice is out of scope, named by the first."""
+    reasons = [slice_out_of_scope(s, scope) for s in slices]
+    if reasons and all(reasons):
+        return reasons[0]
+    return None
+
+
+def uncovered(geometry: Geometry, scope: Scope) -> str | None:
+    """Why a closed series still does not show the whole head, or None: it then bars a negative."""
+    if geometry.repeated_positions:
+        return "repeated_positions"
+    if geometry.planes > 1:
+        return "mixed_planes"
+    if geometry.coverage_mm < scope.min_coverage_mm:
+        return "coverage"
+    if geometry.top_area_ratio > scope.max_top_area_ratio:
+        return "vertex_not_covered"
+    return None
+
+
+def _body_part_fits(examined: str, allowed: frozenset[str]) -> bool:
+    return not examined or not allowed or examined.upper() in allowed

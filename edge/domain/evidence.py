@@ -1,0 +1,98 @@
+"""What the model said of each slice, and what a run of slices adds up to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from edge.domain.finding import Finding, FindingRule, Level, OperatingPoint
+from edge.domain.identity import SopInstanceUID
+from edge.domain.series import NEIGHBOUR_STEPS, Slab, SliceHeader, expected_step_mm
+
+
+@dataclass(frozen=True, slots=True)
+class SliceEvidence:
+    """The model's answer for the centre of one slab: per finding key a probability and a mask area."""
+
+    slab: Slab
+    probability: Mapping[str, float]
+    area_mm2: Mapping[str, float]
+    degraded: bool = False
+
+
+def find(
+    rule: FindingRule,
+    slices: Sequence[SliceHeader],
+    evidence: Mapping[SopInstanceUID, SliceEvidence],
+) -> Finding | None:
+    """The finding at the strictest operating point passed, or None; slices come feet to head."""
+    for level, point in ((Level.PAGE, rule.page), (Level.WORKLIST, rule.worklist)):
+        runs = [r for r in _runs(rule.key, point, slices, evidence) if _passes(rule.key, point, r, evidence)]
+        if runs:
+            run = max(runs, key=lambda r: _volume_ml(rule.key, r, evidence))
+            return _finding(rule, level, run, evidence)
+    return None
+
+
+def _runs(
+    key: str,
+    point: OperatingPoint,
+    slices: Sequence[SliceHeader],
+    evidence: Mapping[SopInstanceUID, SliceEvidence],
+) -> list[list[SliceHeader]]:
+    runs: list[list[SliceHeader]] = []
+    current: list[SliceHeader] = []
+    for header in slices:
+        said = evidence.get(header.sop_instance_uid)
+        positive = said is not None and said.probability[key] >= point.probability
+        if not positive or (current and not _neighbours(current[-1], header)):
+            runs.append(current)
+            current = []
+        if positive:
+            current = [*current, header]
+    return [r for r in [*runs, current] if r]
+
+
+def _neighbours(lower: SliceHeader, upper: SliceHeader) -> bool:
+    step = expected_step_mm(lower, upper)
+    return step is None or upper.offset_mm - lower.offset_mm <= NEIGHBOUR_STEPS * step
+
+
+def _passes(
+    key: str,
+    point: OperatingPoint,
+    run: Sequence[SliceHeader],
+    evidence: Mapping[SopInstanceUID, SliceEvidence],
+) -> bool:
+    enough = len(run) >= point.min_contiguous_slices
+    return enough and _volume_ml(key, run, evidence) >= point.min_volume_ml
+
+
+def _volume_ml(
+    key: str, run: Sequence[SliceHeader], evidence: Mapping[SopInstanceUID, SliceEvidence]
+) -> float:
+    """Area times the extent each slice stands for: half the way to both neighbours."""
+    volume_mm3 = 0.0
+    for i, header in enumerate(run):
+        promised = expected_step_mm(header, header) or 1.0
+        below = header.offset_mm - run[i - 1].offset_mm if i > 0 else promised
+        above = run[i + 1].offset_mm - header.offset_mm if i + 1 < len(run) else promised
+        volume_mm3 += evidence[header.sop_instance_uid].area_mm2[key] * (below + above) / 2
+    return volume_mm3 / 1000.0
+
+
+def _finding(
+    rule: FindingRule,
+    level: Level,
+    run: Sequence[SliceHeader],
+    evidence: Mapping[SopInstanceUID, SliceEvidence],
+) -> Finding:
+    largest = max(run, key=lambda h: evidence[h.sop_instance_uid].area_mm2[rule.key])
+    return Finding(
+        rule=rule,
+        level=level,
+        probability=max(evidence[h.sop_instance_uid].probability[rule.key] for h in run),
+        volume_ml=_volume_ml(rule.key, run, evidence),
+        slices=tuple(h.sop_instance_uid for h in run),
+        key_slice=largest.sop_instance_uid,
+    )

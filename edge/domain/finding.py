@@ -1,0 +1,64 @@
+"""What a model looks for, how sure it must be, and what it found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from edge.domain.identity import SopInstanceUID
+
+
+class Urgency(StrEnum):
+    """How soon a human must know; the words of the model's clinical.toml."""
+
+    CRITICAL = "critical"
+    URGENT = "urgent"
+    ROUTINE = "routine"
+
+
+class Level(StrEnum):
+    """The operating point a finding passed: PAGE rings a pager, WORKLIST only moves the case up."""
+
+    PAGE = "page"
+    WORKLIST = "worklist"
+
+
+@dataclass(frozen=True, slots=True)
+class FindingCode:
+    """A SNOMED CT concept, or another scheme's, as in DICOM's code sequences (PS3.3 8.8)."""
+
+    value: str
+    scheme: str
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class OperatingPoint:
+    """Passed by `min_contiguous_slices` neighbours at `probability` holding `min_volume_ml` together."""
+
+    probability: float
+    min_contiguous_slices: int
+    min_volume_ml: float
+
+
+@dataclass(frozen=True, slots=True)
+class FindingRule:
+    """One output channel of a model: its code, urgency and two operating points."""
+
+    key: str
+    code: FindingCode
+    urgency: Urgency
+    page: OperatingPoint
+    worklist: OperatingPoint
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A rule that was passed: the longest run of neighbouring slices that passed it, feet to head."""
+
+    rule: FindingRule
+    level: Level
+    probability: float
+    volume_ml: float
+    slices: tuple[SopInstanceUID, ...]
+    key_slice: SopInstanceUID

@@ -1,0 +1,64 @@
+"""The one named end of every series revision."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from edge.domain.finding import Finding
+from edge.domain.identity import SeriesInstanceUID
+
+
+class OutcomeKind(StrEnum):
+    """NO_FINDING is the only negative, and only a complete, eligible, fully analysed series gets it."""
+
+    FINDING = "finding"
+    NO_FINDING = "no_finding"
+    INCOMPLETE = "incomplete"
+    NOT_ELIGIBLE = "not_eligible"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesReference:
+    """Which series, without saying whose: tokens are keyed digests, `scanner` is a site's alias."""
+
+    series_instance_uid: SeriesInstanceUID
+    series_token: str
+    study_token: str
+    accession_token: str
+    scanner: str
+    revision: int
+    predecessor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelIdentity:
+    """Which weights spoke; `digest` is the SHA-256 of the ONNX file."""
+
+    name: str
+    version: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Terminal; `outcome_id` derives from the ordered input SOP Instance UIDs, model and revision.
+
+    `reason` says why in one label: a completion reason, a scope reason or an error's reason;
+    `detail` adds the numbers for a person (never patient data).
+    """
+
+    outcome_id: str
+    kind: OutcomeKind
+    reason: str
+    detail: str
+    series: SeriesReference
+    model: ModelIdentity
+    findings: tuple[Finding, ...]
+    instances: int
+    degraded: bool
+    first_slice_received_at: datetime
+    last_slice_received_at: datetime
+    settled_at: datetime

@@ -1,0 +1,45 @@
+"""The errors of the appliance; the class says which action ends the trouble."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class EdgeError(Exception):
+    """Anything the appliance raises on purpose; `hint` tells a person what to do next."""
+
+    hint: ClassVar[str] = ""
+
+    def __init__(self, message: str = "", *, hint: str = "") -> None:
+        super().__init__(message or (self.__doc__ or "").splitlines()[0])
+        self.advice = hint or self.hint
+
+
+class FixConfiguration(EdgeError):
+    """A person must change settings or the installation before this can work."""
+
+
+class RejectInput(EdgeError):
+    """This input can never be processed; `reason` is a metric label, so it holds no patient data."""
+
+    def __init__(self, reason: str, message: str = "", *, hint: str = "") -> None:
+        super().__init__(message or reason, hint=hint)
+        self.reason = reason
+
+
+class RetryPeer(EdgeError):
+    """The other side is away or busy; the same request may succeed later."""
+
+
+class ShedLoad(EdgeError):
+    """A resource of this box is used up; refuse new work until it is free again."""
+
+
+class RefuseModel(EdgeError):
+    """A model contradicts its own contract; it must not serve until a person has looked."""
+
+
+class InboxFull(ShedLoad):
+    """The inbox has less free space than dicom.min_free_gib."""
+
+    hint = "Free disk space, or lower dicom.min_free_gib if the disk is meant to be this full."

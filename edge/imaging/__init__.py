@@ -1,0 +1,1 @@
+"""Pure numpy: geometry, head coverage and synthetic head CT."""

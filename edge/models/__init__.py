@@ -1,0 +1,1 @@
+"""What a clinical model is: clinical.toml and the tensor contracts."""

@@ -1,0 +1,1 @@
+"""Sole importer of paho: broker client, topics, message schema."""

@@ -1,0 +1,1 @@
+"""Sole owner of disk: inbox, journal, ledger, outbox, doorbell."""

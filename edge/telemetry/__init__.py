@@ -1,0 +1,1 @@
+"""Sole importer of prometheus_client and structlog: happenings, metrics, logs."""

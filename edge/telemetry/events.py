@@ -1,0 +1,221 @@
+"""Every happening of the appliance, each emitted once; log line and metric both come from it.
+
+Names are noun + past verb. No field may hold patient data: instance, series and study UIDs stay out
+too, tokens (keyed digests) stand for them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ApplianceStarted:
+    role: str
+    version: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ApplianceStopping:
+    role: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AssociationAccepted:
+    calling_ae_title: str
+    peer_address: str
+
+
+@dataclass(frozen=True, slots=True)
+class AssociationRejected:
+    """`reason` is the reject reason of PS3.8 table 9-21 in snake_case."""
+
+    reason: str
+    peer_address: str
+
+
+@dataclass(frozen=True, slots=True)
+class AssociationEnded:
+    """`how` is released or aborted; `reason` empty for a release."""
+
+    how: str
+    reason: str
+    instances: int
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceReceived:
+    """`result` is stored, duplicate or conflict; `took_s` from the last byte to the DIMSE response."""
+
+    result: str
+    size_bytes: int
+    took_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceRefused:
+    """`status` is the DIMSE status in hex, `reason` in words."""
+
+    status: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceDecoded:
+    took_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceUnusable:
+    """A stored instance that is no slice; `series` is a token."""
+
+    series: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SlabInferred:
+    """`queued_s` waiting for a place in flight, `took_s` at the server; `priority` in words."""
+
+    model: str
+    queued_s: float
+    took_s: float
+    priority: str
+    degraded: bool
+
+
+@dataclass(frozen=True, slots=True)
+class InferenceFailed:
+    """One attempt; `reason` is a gRPC status code in snake_case or a check that failed."""
+
+    model: str
+    reason: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class TritonHealthChanged:
+    """`health` is serving, suspect, down or fallback."""
+
+    health: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesOpened:
+    series: str
+    revision: int
+    scanner: str
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesSettled:
+    """The terminal outcome; `last_slice_to_settled_s` from the receiver's clock to now."""
+
+    series: str
+    revision: int
+    outcome: str
+    reason: str
+    instances: int
+    settle_s: float
+    last_slice_to_settled_s: float
+    degraded: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AlertRaised:
+    """An alert went into the outbox."""
+
+    alert: str
+    status: str
+    finding: str
+    urgency: str
+
+
+@dataclass(frozen=True, slots=True)
+class AlertPublished:
+    """PUBACK came for an alert; the three ages are seconds to now, None where it does not apply."""
+
+    alert: str
+    status: str
+    subscribers: bool
+    first_slice_age_s: float | None
+    positive_slice_age_s: float | None
+    last_slice_age_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class MessagePublished:
+    """PUBACK came for any message of the outbox; `queued_s` since it was enqueued."""
+
+    kind: str
+    queued_s: float
+    subscribers: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PublishFailed:
+    reason: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class MessageExpired:
+    """A message waited in the outbox longer than its expiry; it is still sent, and staff must know."""
+
+    kind: str
+    age_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerConnectionChanged:
+    connected: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxMeasured:
+    depth: int
+    oldest_age_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolMeasured:
+    free_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFailed:
+    """A supervised task ended with an error nobody expected; it is restarted or the agent stops."""
+
+    task: str
+    error: str
+
+
+Happening = (
+    ApplianceStarted
+    | ApplianceStopping
+    | AssociationAccepted
+    | AssociationRejected
+    | AssociationEnded
+    | InstanceReceived
+    | InstanceRefused
+    | InstanceDecoded
+    | InstanceUnusable
+    | SlabInferred
+    | InferenceFailed
+    | TritonHealthChanged
+    | SeriesOpened
+    | SeriesSettled
+    | AlertRaised
+    | AlertPublished
+    | MessagePublished
+    | PublishFailed
+    | MessageExpired
+    | BrokerConnectionChanged
+    | OutboxMeasured
+    | SpoolMeasured
+    | TaskFailed
+)

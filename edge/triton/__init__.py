@@ -1,0 +1,1 @@
+"""Sole importer of tritonclient: client, embedded server, canary."""
