@@ -163,3 +163,23 @@ class Ledger(Protocol):
     def published(self, sequence: int, receipt: Receipt, at: datetime) -> None: ...
     def outbox_depth(self) -> tuple[int, datetime | None]: ...
     def on_enqueued(self, wake: Callable[[], None]) -> None: ...
+
+
+class InferenceQueue(Protocol):
+    """Inference that outlives outages: orders by priority, retries, and falls back when allowed.
+
+    Raises RefuseModel when retrying cannot help; otherwise it waits for as long as it takes.
+    """
+
+    async def infer(self, request: InferRequest, priority: Priority) -> InferResult: ...
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchSpec:
+    """A program for `edge up` to start and supervise; `ready` is cheap, non-raising and may be polled."""
+
+    name: str
+    argv: tuple[str, ...]
+    environment: Mapping[str, str]
+    ready: Callable[[], bool]
+    stop_timeout_s: float = 10.0
