@@ -40,7 +40,7 @@ class CompletionReason(StrEnum):
     RELEASED = "released"
     COUNTED = "counted"
     QUIET = "quiet"
-    DEADLINE_GAP = "deadline_gap"
+    DEADLINE_MISSING = "deadline_missing"
     DEADLINE_ABORTED = "deadline_aborted"
     DEADLINE_COUNT = "deadline_count"
     DEADLINE_OPEN = "deadline_open"
@@ -51,12 +51,13 @@ class CompletionReason(StrEnum):
 class Facts:
     """What is known when an event comes.
 
+    `gapless` says that nothing is missing by geometry, coverage and readability.
     `on_this_association` counts the distinct instances of the series the ending association
     carried, duplicates included; `announced` is the number an MPPS or IAN promised.
     """
 
     instances: int
-    contiguous: bool
+    gapless: bool
     on_this_association: int = 0
     open_associations: int = 0
     aborted: bool = False
@@ -65,7 +66,7 @@ class Facts:
     @property
     def whole(self) -> bool:
         """Nothing known is missing."""
-        return self.contiguous and (self.announced is None or self.instances >= self.announced)
+        return self.gapless and (self.announced is None or self.instances >= self.announced)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +112,8 @@ def _on_quiet(facts: Facts) -> Decision:
 def _on_deadline(facts: Facts) -> Decision:
     if facts.announced is not None and facts.instances < facts.announced:
         return Decision(Phase.INCOMPLETE, CompletionReason.DEADLINE_COUNT)
-    if not facts.contiguous:
-        return Decision(Phase.INCOMPLETE, CompletionReason.DEADLINE_GAP)
+    if not facts.gapless:
+        return Decision(Phase.INCOMPLETE, CompletionReason.DEADLINE_MISSING)
     if facts.aborted:
         return Decision(Phase.INCOMPLETE, CompletionReason.DEADLINE_ABORTED)
     return Decision(Phase.INCOMPLETE, CompletionReason.DEADLINE_OPEN)

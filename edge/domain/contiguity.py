@@ -62,30 +62,35 @@ def geometry_of(slices: Sequence[SliceHeader]) -> Geometry:
 
 
 def _gaps(slices: Sequence[SliceHeader], steps: list[float]) -> tuple[Gap, ...]:
+    usual = _usual_steps(slices, steps)
     found: list[Gap] = []
     for i, step in enumerate(steps):
-        around = [
-            s
-            for j, s in enumerate(steps[max(0, i - _NEIGHBOURHOOD) : i + _NEIGHBOURHOOD + 1])
-            if j + max(0, i - _NEIGHBOURHOOD) != i and s > SAME_POSITION_MM
-        ]
-        thickness = max(slices[i].slice_thickness_mm or 0.0, slices[i + 1].slice_thickness_mm or 0.0)
-        expected = max(median(around), _usual(slices, steps, i)) if around else thickness
+        first = max(0, i - _NEIGHBOURHOOD)
+        nearby = steps[first:i] + steps[i + 1 : i + _NEIGHBOURHOOD + 1]
+        around = [s for s in nearby if s > SAME_POSITION_MM]
+        pair = _thicknesses(slices, i)
+        if around:
+            expected = max(median(around), *(usual.get(t, 0.0) for t in pair))
+        else:
+            expected = max(t or 0.0 for t in pair)
         if expected > 0 and step > NEIGHBOUR_STEPS * expected:
             found.append(Gap(slices[i].offset_mm, step, expected))
     return tuple(found)
 
 
-def _usual(slices: Sequence[SliceHeader], steps: list[float], i: int) -> float:
-    """The median step between slices as thick as the two at step `i`, 0 when there are none.
+def _thicknesses(slices: Sequence[SliceHeader], i: int) -> tuple[float | None, float | None]:
+    return (slices[i].slice_thickness_mm, slices[i + 1].slice_thickness_mm)
 
-    At a change of spacing (4 mm slices below, 7 mm above) the surroundings alone would mislead.
+
+def _usual_steps(slices: Sequence[SliceHeader], steps: list[float]) -> dict[float | None, float]:
+    """The median step between slices of equal thickness, for every thickness with three such steps.
+
+    At a change of spacing (4 mm slices below, 7 mm above) the surroundings alone would mislead; with
+    fewer than three steps one gap could be the median itself.
     """
-    pair = {slices[i].slice_thickness_mm, slices[i + 1].slice_thickness_mm}
-    alike = [
-        s
-        for j, s in enumerate(steps)
-        if j != i and {slices[j].slice_thickness_mm, slices[j + 1].slice_thickness_mm} & pair
-    ]
-    by_thickness = [s for s in alike if s > SAME_POSITION_MM]
-    return median(by_thickness) if by_thickness else 0.0
+    alike: dict[float | None, list[float]] = {}
+    for i, step in enumerate(steps):
+        lower, upper = _thicknesses(slices, i)
+        if lower == upper and step > SAME_POSITION_MM:
+            alike.setdefault(lower, []).append(step)
+    return {t: median(found) for t, found in alike.items() if len(found) >= 3}

@@ -34,6 +34,13 @@ def find(
     return None
 
 
+def nothing_found(rule: FindingRule, evidence: Mapping[SopInstanceUID, SliceEvidence]) -> Finding:
+    """What the last word on a page names when nothing passes: the highest probability that is left."""
+    said = {uid: e.probability[rule.key] for uid, e in evidence.items()}
+    key_slice = max(said, key=lambda uid: said[uid], default=SopInstanceUID(""))
+    return Finding(rule, Level.WORKLIST, said.get(key_slice, 0.0), 0.0, (), key_slice)
+
+
 def _runs(
     key: str,
     point: OperatingPoint,

@@ -1,0 +1,127 @@
+"""What the appliance says of a case: alerts and the outcome, as pure values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from edge.domain.alert import Alert, AlertStatus, Timings
+from edge.domain.case import SeriesCase
+from edge.domain.completeness import Phase
+from edge.domain.evidence import nothing_found
+from edge.domain.finding import Finding, FindingRule
+from edge.domain.naming import alert_id, outcome_id
+from edge.domain.outcome import ModelIdentity, Outcome, OutcomeKind, SeriesReference
+from edge.domain.triage import Evidence, final_status, settle
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a series could not be judged at all; it ends FAILED, never negative."""
+
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Speaker:
+    """Who says it about which series; `key` is the appliance's secret for tokens."""
+
+    key: bytes
+    model: ModelIdentity
+    rules: Sequence[FindingRule]
+    series: SeriesReference
+
+    def alert_id(self, rule: FindingRule) -> str:
+        return alert_id(self.key, self.series.series_instance_uid, rule, self.model)
+
+
+def alert(
+    speaker: Speaker,
+    status: AlertStatus,
+    finding: Finding,
+    case: SeriesCase,
+    evidence: Evidence,
+    now: datetime,
+) -> Alert:
+    """One step of the alert that belongs to `finding`."""
+    at = case.received_at
+    positive = [at[uid] for uid in finding.slices]
+    return Alert(
+        alert_id=speaker.alert_id(finding.rule),
+        status=status,
+        finding=finding,
+        series=speaker.series,
+        model=speaker.model,
+        timings=Timings(
+            first_slice_received_at=_utc(min(at.values())),
+            first_positive_slice_received_at=_utc(min(positive)) if positive else None,
+            last_slice_received_at=_utc(max(at.values())),
+            detected_at=now,
+        ),
+        degraded=any(e.degraded for e in evidence.values()),
+    )
+
+
+def outcome(
+    speaker: Speaker, case: SeriesCase, evidence: Evidence, failure: Failure | None, now: datetime
+) -> Outcome:
+    """The one end of a closed case."""
+    slices = case.progress.slices
+    findings = settle(speaker.rules, slices, evidence)
+    kind, reason, detail = _end(case, failure, findings)
+    ordered = [s.sop_instance_uid for s in slices] or sorted(case.received_at)
+    return Outcome(
+        outcome_id=outcome_id(speaker.key, ordered, speaker.model, speaker.series.revision),
+        kind=kind,
+        reason=reason,
+        detail=detail,
+        series=speaker.series,
+        model=speaker.model,
+        findings=findings,
+        instances=len(case.received_at),
+        degraded=any(e.degraded for e in evidence.values()),
+        first_slice_received_at=_utc(min(case.received_at.values())),
+        last_slice_received_at=_utc(max(case.received_at.values())),
+        settled_at=now,
+    )
+
+
+def final_alerts(
+    speaker: Speaker, said: Outcome, paged: frozenset[str], case: SeriesCase, evidence: Evidence
+) -> tuple[Alert, ...]:
+    """The last word on every alert that pages now or paged before."""
+    by_rule = {f.rule.key: f for f in said.findings}
+    alerts: list[Alert] = []
+    for rule in speaker.rules:
+        finding = by_rule.get(rule.key)
+        status = final_status(speaker.alert_id(rule) in paged, finding, said.kind)
+        if status is not None:
+            named = finding or nothing_found(rule, evidence)
+            alerts.append(alert(speaker, status, named, case, evidence, said.settled_at))
+    return tuple(alerts)
+
+
+def _end(
+    case: SeriesCase, failure: Failure | None, findings: tuple[Finding, ...]
+) -> tuple[OutcomeKind, str, str]:
+    """Kind, reason and detail; a negative only where nothing at all is missing."""
+    closing = case.decision.reason.value if case.decision.reason is not None else ""
+    missing = case.missing()
+    if failure is not None:
+        return OutcomeKind.FAILED, failure.reason, failure.detail
+    if not case.progress.slices and missing is None:
+        reasons = sorted(set(case.out_of_scope.values()))
+        return OutcomeKind.NOT_ELIGIBLE, reasons[0], ", ".join(reasons)
+    if not case.progress.slices and missing is not None:
+        return OutcomeKind.FAILED, missing.reason, missing.detail
+    if missing is not None:
+        return OutcomeKind.INCOMPLETE, missing.reason, missing.detail
+    if case.decision.phase is Phase.INCOMPLETE:
+        return OutcomeKind.INCOMPLETE, closing, ""
+    return (OutcomeKind.FINDING if findings else OutcomeKind.NO_FINDING), closing, ""
+
+
+def _utc(at: float) -> datetime:
+    return datetime.fromtimestamp(at, UTC)

@@ -1,0 +1,172 @@
+"""The journey of one series, top to bottom: slices in, pages while they arrive, one outcome at the end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from edge.analysis import Analysis
+from edge.domain import statement, triage
+from edge.domain.alert import Alert, AlertStatus
+from edge.domain.arrival import (
+    AssociationAborted,
+    AssociationReleased,
+    ConflictReceived,
+    DuplicateReceived,
+    InstanceStored,
+)
+from edge.domain.case import SeriesCase
+from edge.domain.evidence import SliceEvidence
+from edge.domain.outcome import Outcome
+from edge.domain.series import UnusableInstance
+from edge.domain.statement import Speaker
+from edge.imaging.volume import Slice
+from edge.models.contract import ClinicalModel
+from edge.ports import Clock, InferenceQueue, Ledger, Messages, PixelSource, Priority
+from edge.settings import CompletenessSettings
+from edge.telemetry.events import AlertRaised, Happening, SeriesSettled
+
+
+@dataclass(frozen=True, slots=True)
+class SliceRead:
+    """A stored instance together with what the reader made of it."""
+
+    entry: InstanceStored
+    content: Slice | UnusableInstance
+
+
+Delivery = (
+    SliceRead
+    | DuplicateReceived
+    | ConflictReceived
+    | AssociationReleased
+    | AssociationAborted
+    | SliceEvidence
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What every journey shares; `deadline_s` bounds one attempt of one inference request."""
+
+    model: ClinicalModel
+    pixels: PixelSource
+    inference: InferenceQueue
+    ledger: Ledger
+    messages: Messages
+    clock: Clock
+    emit: Callable[[Happening], None]
+    timers: CompletenessSettings
+    deadline_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A series revision that begins: `case` is still empty, `mailbox` brings what happens to it."""
+
+    case: SeriesCase
+    speaker: Speaker
+    mailbox: asyncio.Queue[Delivery]
+
+
+async def follow(opening: Opening, around: Surroundings) -> SeriesCase:
+    """One series revision from its first slice to its one outcome, which the ledger holds at return."""
+    case, speaker, depth = opening.case, opening.speaker, around.model.tensors.slab_depth
+    paged = await asyncio.to_thread(_pages_before, speaker, around.ledger)
+    async with asyncio.TaskGroup() as tasks:
+        analysis = Analysis(around.model, around.pixels, around.inference, tasks, around.deadline_s)
+        analysis.on_evidence = opening.mailbox.put_nowait
+        while not case.closed:
+            case = await _next(case, opening.mailbox, analysis, around)
+            analysis.start(case.progress.slabs(depth, closed=False))
+            for finding in triage.preliminary(speaker.rules, case.progress.slices, analysis.evidence):
+                analysis.priority = Priority.SUSPICIOUS
+                if (name := speaker.alert_id(finding.rule)) not in paged:
+                    now = around.clock.utc()
+                    page = statement.alert(
+                        speaker, AlertStatus.PRELIMINARY, finding, case, analysis.evidence, now
+                    )
+                    await _raise(page, around)
+                    paged |= {name}
+        closed_at = around.clock.monotonic()
+        await analysis.finish(case.progress.slabs(depth, closed=True))
+    outcome = statement.outcome(speaker, case, analysis.evidence, analysis.failure, around.clock.utc())
+    last_words = statement.final_alerts(speaker, outcome, paged, case, analysis.evidence)
+    await _conclude(outcome, last_words, case, around)
+    around.emit(_settled(outcome, around.clock.monotonic() - closed_at))
+    return case
+
+
+async def _next(
+    case: SeriesCase, mailbox: asyncio.Queue[Delivery], analysis: Analysis, around: Surroundings
+) -> SeriesCase:
+    """The case after whatever happens next, be it nothing for too long."""
+    deadline_s = around.timers.deadline_s
+    pause_s = max(around.timers.quiet_s, around.timers.quiet_factor * case.longest_pause_s)
+    quiet_s = min(pause_s, deadline_s)
+    try:
+        return _delivered(case, await asyncio.wait_for(mailbox.get(), quiet_s), analysis)
+    except TimeoutError:
+        case = case.quiet()
+    if case.closed:
+        return case
+    try:
+        return _delivered(case, await asyncio.wait_for(mailbox.get(), deadline_s - quiet_s), analysis)
+    except TimeoutError:
+        return case.overdue()
+
+
+def _delivered(case: SeriesCase, delivery: Delivery, analysis: Analysis) -> SeriesCase:
+    match delivery:
+        case SliceRead(entry, Slice() as read):
+            analysis.keep(entry.instance, read)
+            return case.slice_arrived(read.header, entry.association_id, entry.sequence, entry.at)
+        case SliceRead(entry, UnusableInstance() as unusable):
+            return case.unusable_arrived(unusable, entry.association_id, entry.sequence, entry.at)
+        case DuplicateReceived() | ConflictReceived():
+            uid = delivery.instance.sop_instance_uid
+            return case.duplicate_arrived(uid, delivery.association_id, delivery.sequence)
+        case AssociationReleased():
+            return case.association_released(delivery.association_id, delivery.sequence)
+        case AssociationAborted():
+            return case.association_aborted(delivery.association_id, delivery.sequence)
+        case SliceEvidence():
+            return case
+
+
+async def _raise(alert: Alert, around: Surroundings) -> None:
+    if await asyncio.to_thread(around.ledger.alert, alert, around.messages.alert(alert)):
+        around.emit(_raised(alert))
+
+
+async def _conclude(
+    outcome: Outcome, last_words: tuple[Alert, ...], case: SeriesCase, around: Surroundings
+) -> None:
+    """The last word on every alert, the result and the outcome, all in one transaction."""
+    drafts = [(alert, around.messages.alert(alert)) for alert in last_words]
+    result = (None, around.messages.result(outcome))
+    if await asyncio.to_thread(around.ledger.conclude, outcome, case.through_sequence, [*drafts, result]):
+        for alert in last_words:
+            around.emit(_raised(alert))
+
+
+def _raised(alert: Alert) -> AlertRaised:
+    return AlertRaised(alert.alert_id, alert.status, alert.finding.rule.key, alert.finding.rule.urgency)
+
+
+def _settled(outcome: Outcome, settle_s: float) -> SeriesSettled:
+    return SeriesSettled(
+        series=outcome.series.series_token,
+        revision=outcome.series.revision,
+        outcome=outcome.kind,
+        reason=outcome.reason,
+        instances=outcome.instances,
+        settle_s=settle_s,
+        last_slice_to_settled_s=(outcome.settled_at - outcome.last_slice_received_at).total_seconds(),
+        degraded=outcome.degraded,
+    )
+
+
+def _pages_before(speaker: Speaker, ledger: Ledger) -> frozenset[str]:
+    return ledger.paged_alerts(speaker.series.series_instance_uid, speaker.series.revision)
