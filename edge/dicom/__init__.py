@@ -1,1 +1,9 @@
-"""Sole importer of pydicom and pynetdicom."""
+"""The only room that imports pydicom and pynetdicom: receiving, reading and sending DICOM objects."""
+
+import logging
+import warnings
+
+# Both libraries put attribute values, so patient data, into their log lines and warnings.
+for _vendor in ("pydicom", "pynetdicom"):
+    logging.getLogger(_vendor).setLevel(logging.CRITICAL + 1)
+warnings.filterwarnings("ignore", module=r"(pydicom|pynetdicom|edge\.dicom)(\..*)?$")

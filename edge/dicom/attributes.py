@@ -1,0 +1,49 @@
+"""Attribute values of a data set that may lack them, or hold nonsense, as plain Python values."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import SupportsFloat, cast
+
+from pydicom.dataset import Dataset
+from pydicom.multival import MultiValue
+
+Value = str | bytes | SupportsFloat | None
+
+
+def values_of(data_set: Dataset, keyword: str) -> tuple[Value, ...]:
+    """All values of an attribute, none when it is absent or empty."""
+    value = cast("object", data_set.get(keyword))
+    if value is None or value in ("", b""):
+        return ()
+    if isinstance(value, MultiValue | list | tuple):
+        return tuple(cast("Iterable[Value]", value))
+    return (cast("Value", value),)
+
+
+def texts(data_set: Dataset, keyword: str) -> tuple[str, ...]:
+    """All values as stripped text."""
+    return tuple(str(value).strip(" \0") for value in values_of(data_set, keyword))
+
+
+def text(data_set: Dataset, keyword: str) -> str:
+    """The first value as stripped text, empty when there is none."""
+    return next(iter(texts(data_set, keyword)), "")
+
+
+def numbers(data_set: Dataset, keyword: str) -> tuple[float, ...]:
+    """All values as numbers; raises ValueError or TypeError for one that is none."""
+    return tuple(float(cast("SupportsFloat", value)) for value in values_of(data_set, keyword))
+
+
+def positive(data_set: Dataset, keyword: str) -> float | None:
+    """The first value when it is a finite number above 0; optional attributes are often empty or 0."""
+    found = next(iter(numbers(data_set, keyword)), None)
+    return found if found is not None and math.isfinite(found) and found > 0 else None
+
+
+def integer(data_set: Dataset, keyword: str) -> int | None:
+    """The first value as an integer, None when there is none."""
+    found = next(iter(numbers(data_set, keyword)), None)
+    return None if found is None else int(found)

@@ -1,0 +1,104 @@
+"""From pixel data in any accepted transfer syntax to int16 Hounsfield units."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+from pydicom.pixels.utils import pixel_array
+from pydicom.uid import UID
+
+from edge.dicom.attributes import integer, numbers, text
+from edge.dicom.slice_header import NotASlice
+from edge.errors import RejectInput
+
+AIR_HU = -1024
+# Values of RescaleType that say Hounsfield units; many scanners leave it out or say unspecified.
+_HOUNSFIELD = frozenset({"", "HU", "HU_MOD", "US"})
+# Padding that rescales into soft tissue is a left-over of a tool that rewrote the pixels.
+_TISSUE_HU = (-200.0, 200.0)
+
+
+def hounsfield_yx(data_set: Dataset) -> NDArray[np.int16]:
+    """Modality LUT applied (PS3.3 C.11.1), rounded, clipped to -1024 and int16; padding becomes air.
+
+    Polarity of MONOCHROME1 concerns display, not the rescaled value. Decoder errors pass through.
+    Raises NotASlice for maps that hold no Hounsfield units, RejectInput for contradictions.
+    """
+    slope, intercept = _rescale(data_set)
+    _check_bits(data_set)
+    stored = _stored_yx(data_set)
+    hu_yx = np.rint(stored * np.float64(slope) + intercept)
+    padding = _padding(data_set, slope, intercept)
+    if padding is not None:
+        hu_yx[(stored >= padding[0]) & (stored <= padding[1])] = AIR_HU
+    lowest = AIR_HU if text(data_set, "Modality").upper() == "CT" else np.iinfo(np.int16).min
+    return np.clip(hu_yx, lowest, np.iinfo(np.int16).max).astype(np.int16)
+
+
+def _rescale(data_set: Dataset) -> tuple[float, float]:
+    if "ModalityLUTSequence" in data_set:
+        raise RejectInput("modality_lut_unsupported")
+    if text(data_set, "Modality").upper() != "CT":
+        slope, intercept = numbers(data_set, "RescaleSlope"), numbers(data_set, "RescaleIntercept")
+        slope, intercept = slope or (1.0,), intercept or (0.0,)
+    elif text(data_set, "RescaleType").upper() not in _HOUNSFIELD:
+        raise NotASlice("not_hounsfield")
+    else:
+        slope, intercept = numbers(data_set, "RescaleSlope"), numbers(data_set, "RescaleIntercept")
+    if not slope or not intercept:
+        raise RejectInput("missing_rescale")
+    if not (math.isfinite(slope[0]) and math.isfinite(intercept[0])) or slope[0] == 0:
+        raise RejectInput("bad_rescale")
+    return slope[0], intercept[0]
+
+
+def _check_bits(data_set: Dataset) -> None:
+    allocated, stored = integer(data_set, "BitsAllocated"), integer(data_set, "BitsStored")
+    high_bit = integer(data_set, "HighBit")
+    if allocated not in (8, 16) or stored is None or not 1 <= stored <= allocated:
+        raise RejectInput("bad_bits")
+    if high_bit is not None and high_bit != stored - 1:
+        raise RejectInput("bad_bits")
+    if integer(data_set, "PixelRepresentation") not in (0, 1):
+        raise RejectInput("bad_pixel_representation")
+
+
+def _stored_yx(data_set: Dataset) -> NDArray[np.integer[Any]]:
+    """Stored values as the decoder gives them, bits above HighBit (old overlays) removed."""
+    rows, columns = integer(data_set, "Rows") or 0, integer(data_set, "Columns") or 0
+    allocated, bits = integer(data_set, "BitsAllocated") or 16, integer(data_set, "BitsStored") or 16
+    syntax = UID(str(data_set.file_meta.TransferSyntaxUID))
+    if syntax.is_encapsulated:
+        decoded = pixel_array(data_set, raw=True, decoding_plugin="pylibjpeg")
+    else:
+        _check_length(len(cast("bytes", data_set.PixelData)), rows, columns, allocated)
+        decoded = pixel_array(data_set, raw=True)
+    if decoded.shape != (rows, columns):
+        raise RejectInput("matrix_mismatch")
+    stored = cast("NDArray[np.integer[Any]]", decoded)
+    spare = stored.dtype.itemsize * 8 - bits
+    return (stored << spare) >> spare if spare and not syntax.is_encapsulated else stored
+
+
+def _check_length(length: int, rows: int, columns: int, allocated: int) -> None:
+    row_bytes = columns * allocated // 8
+    surplus = length - rows * row_bytes
+    if surplus < 0:
+        raise RejectInput("pixel_data_too_short")
+    if surplus >= max(row_bytes, 2):
+        raise RejectInput("pixel_data_too_long")
+
+
+def _padding(data_set: Dataset, slope: float, intercept: float) -> tuple[float, float] | None:
+    value = numbers(data_set, "PixelPaddingValue")
+    if not value:
+        return None
+    limit = numbers(data_set, "PixelPaddingRangeLimit") or value
+    low, high = sorted((value[0], limit[0]))
+    if any(_TISSUE_HU[0] <= v * slope + intercept <= _TISSUE_HU[1] for v in (low, high)):
+        return None
+    return low, high

@@ -1,0 +1,145 @@
+"""From a data set to the header of a slice (PS3.3 C.7.6.2 image plane, C.8.2.1 CT image)."""
+
+from __future__ import annotations
+
+import math
+import re
+
+from pydicom.dataset import Dataset
+
+from edge.dicom.attributes import integer, numbers, positive, text, texts
+from edge.dicom.uids import derived_uid
+from edge.domain.arrival import StoredInstance
+from edge.domain.identity import SeriesInstanceUID, StudyInstanceUID
+from edge.domain.series import SliceHeader, Vector
+from edge.errors import RejectInput
+from edge.imaging.geometry import SlicePlane, offset_along_normal_mm, slice_normal, tilt_deg
+
+CT_IMAGE_STORAGE = "1.2.840.10008.5.1.4.1.1.2"
+MR_IMAGE_STORAGE = "1.2.840.10008.5.1.4.1.1.4"
+_PLANE_CLASSES = frozenset({CT_IMAGE_STORAGE, MR_IMAGE_STORAGE})
+
+# Larger than any detector; a damaged header must not make us allocate gigabytes.
+_MAX_PIXELS = 4096 * 4096
+_MAX_SPACING_MM = 50.0
+_SIGN_FROM = 0.1
+_AGE = re.compile(r"^(\d{1,3})([DWMY])$")
+_YEARS_PER = {"D": 1 / 365.25, "W": 7 / 365.25, "M": 1 / 12, "Y": 1.0}
+# What technologists type into the agent's field of a scan without contrast.
+_NO_AGENT = frozenset({"NONE", "NO", "N"})
+
+
+class NotASlice(RejectInput):
+    """A sound object of another kind than a slice: dose report, screen capture, multi-frame."""
+
+
+def require_slice(data_set: Dataset, sop_class_uid: str) -> None:
+    """Raises NotASlice for objects of another kind, RejectInput when attributes every image has lack."""
+    if text(data_set, "SharedFunctionalGroupsSequence") or (integer(data_set, "NumberOfFrames") or 1) > 1:
+        raise NotASlice("multi_frame_unsupported")
+    geometry = any(k in data_set for k in ("ImagePositionPatient", "ImageOrientationPatient"))
+    if sop_class_uid not in _PLANE_CLASSES and not (geometry and "PixelData" in data_set):
+        raise NotASlice("not_a_slice")
+    if (integer(data_set, "SamplesPerPixel") or 1) != 1:
+        raise NotASlice("colour_image")
+    if "PixelData" not in data_set:
+        raise RejectInput("missing_pixel_data")
+    rows, columns = integer(data_set, "Rows") or 0, integer(data_set, "Columns") or 0
+    if rows < 1 or columns < 1:
+        raise RejectInput("missing_matrix")
+    if rows * columns > _MAX_PIXELS:
+        raise RejectInput("matrix_too_large")
+
+
+def slice_header(data_set: Dataset, instance: StoredInstance) -> SliceHeader:
+    """The header but for `head_area_mm2`; raises RejectInput when the geometry is missing or absurd.
+
+    The instance is named by its C-STORE command, which the journal has, also where the data set
+    says otherwise.
+    """
+    plane = _plane(data_set)
+    normal = feet_to_head(slice_normal(plane))
+    offset_mm = offset_along_normal_mm(plane, normal)
+    if not math.isfinite(offset_mm):
+        raise RejectInput("bad_geometry")
+    orientation, tilt = tilt_deg(plane)
+    study, series = series_of(data_set, instance)
+    return SliceHeader(
+        study_instance_uid=study,
+        series_instance_uid=series,
+        sop_instance_uid=instance.sop_instance_uid,
+        sop_class_uid=instance.sop_class_uid,
+        modality=text(data_set, "Modality").upper(),
+        rows=integer(data_set, "Rows") or 0,
+        columns=integer(data_set, "Columns") or 0,
+        pixel_spacing_mm=plane.pixel_spacing_mm,
+        normal_lps=normal,
+        offset_mm=offset_mm,
+        orientation=orientation,
+        tilt_deg=tilt,
+        slice_thickness_mm=positive(data_set, "SliceThickness"),
+        spacing_between_slices_mm=positive(data_set, "SpacingBetweenSlices"),
+        image_type=tuple(value.upper() for value in texts(data_set, "ImageType")),
+        body_part_examined=text(data_set, "BodyPartExamined").upper(),
+        contrast=text(data_set, "ContrastBolusAgent").upper() not in _NO_AGENT | {""},
+        convolution_kernel=text(data_set, "ConvolutionKernel"),
+        manufacturer=text(data_set, "Manufacturer"),
+        patient_age_years=age_years(text(data_set, "PatientAge")),
+        accession_number=text(data_set, "AccessionNumber"),
+    )
+
+
+def series_of(
+    data_set: Dataset | None, instance: StoredInstance
+) -> tuple[StudyInstanceUID, SeriesInstanceUID]:
+    """Study and series of an instance, made up from its SOP Instance UID where the data set is mute."""
+    study = text(data_set, "StudyInstanceUID") if data_set is not None else ""
+    series = text(data_set, "SeriesInstanceUID") if data_set is not None else ""
+    return (
+        StudyInstanceUID(study or derived_uid("study of", instance.sop_instance_uid)),
+        SeriesInstanceUID(series or derived_uid("series of", instance.sop_instance_uid)),
+    )
+
+
+def feet_to_head(normal: Vector) -> Vector:
+    """The normal or its opposite, so that offsets of axial slices grow from feet to head.
+
+    Slices too steep for that grow to the back, and then to the left, of the patient (LPS).
+    """
+    deciding = next(c for c in (normal[2], normal[1], normal[0]) if abs(c) > _SIGN_FROM)
+    return normal if deciding > 0 else (-normal[0], -normal[1], -normal[2])
+
+
+def age_years(value: str) -> float | None:
+    """VR AS (PS3.5 6.2), `045Y` or `006M`, in years; None for anything else."""
+    match = _AGE.match(value)
+    return int(match[1]) * _YEARS_PER[match[2]] if match else None
+
+
+def _plane(data_set: Dataset) -> SlicePlane:
+    position = _geometry(data_set, "ImagePositionPatient", 3, "missing_image_position_patient")
+    cosines = _geometry(data_set, "ImageOrientationPatient", 6, "missing_image_orientation_patient")
+    spacing = _geometry(data_set, "PixelSpacing", 2, "missing_pixel_spacing")
+    if max(spacing) > _MAX_SPACING_MM:
+        raise RejectInput("bad_geometry")
+    try:
+        return SlicePlane(
+            image_position_lps_mm=(position[0], position[1], position[2]),
+            row_cosines=(cosines[0], cosines[1], cosines[2]),
+            column_cosines=(cosines[3], cosines[4], cosines[5]),
+            pixel_spacing_mm=(spacing[0], spacing[1]),
+        )
+    except ValueError as error:
+        raise RejectInput("bad_geometry") from error
+
+
+def _geometry(data_set: Dataset, keyword: str, count: int, missing: str) -> tuple[float, ...]:
+    try:
+        found = numbers(data_set, keyword)
+    except (TypeError, ValueError) as error:
+        raise RejectInput("bad_geometry") from error
+    if not found:
+        raise RejectInput(missing)
+    if len(found) != count:
+        raise RejectInput("bad_geometry")
+    return found
