@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from edge.domain.alert import Alert
 from edge.domain.arrival import Arrival, StoredInstance
+from edge.domain.identity import AssociationId
 from edge.domain.outcome import Outcome
 from edge.domain.series import UnusableInstance
 from edge.imaging.volume import Slice
@@ -25,6 +26,38 @@ class Clock(Protocol):
 
     def monotonic(self) -> float: ...
     def utc(self) -> datetime: ...
+
+
+class Reception(StrEnum):
+    """What became of an offered instance; all three are durable and answered with 0x0000."""
+
+    STORED = "stored"
+    DUPLICATE = "duplicate"
+    CONFLICT = "conflict"
+
+
+class InstanceStore(Protocol):
+    """Where the receiver puts what it was given; every call is durable when it returns.
+
+    Safe from many threads. Raises InboxFull when there is no room and OSError when the disk fails;
+    then nothing was kept and the peer must be told so.
+    """
+
+    def association_opened(
+        self, association_id: AssociationId, calling: str, called: str, peer_address: str
+    ) -> None: ...
+    def association_released(self, association_id: AssociationId) -> None: ...
+    def association_aborted(self, association_id: AssociationId, reason: str) -> None: ...
+    def store(
+        self,
+        association_id: AssociationId,
+        sop_class_uid: str,
+        sop_instance_uid: str,
+        transfer_syntax_uid: str,
+        preamble_and_meta: bytes,
+        dataset: bytes | memoryview,
+    ) -> Reception: ...
+    def free_bytes(self) -> int: ...
 
 
 class PixelSource(Protocol):
@@ -83,6 +116,7 @@ class OutboundMessage:
     """Bytes as they will be on the wire, kept until acknowledged, so a retry sends the same.
 
     `key` names the message for ever (MQTT 5 correlation data); equal keys are the same message.
+    `expiry_s` counts from each time it is given to the broker; 0 means it never expires there.
     """
 
     key: str
@@ -102,8 +136,27 @@ class Receipt:
     subscribers: bool
 
 
+@dataclass(frozen=True, slots=True)
+class MessageSummary:
+    """What a message of the outbox says, for happenings and order; the times are None where unknown.
+
+    `kind` is alert or result; the other fields are an alert's.
+    """
+
+    kind: str
+    alert: str = ""
+    status: str = ""
+    first_slice_received_at: datetime | None = None
+    first_positive_slice_received_at: datetime | None = None
+    last_slice_received_at: datetime | None = None
+
+
 class AlertChannel(Protocol):
-    """Blocking; called from the one thread that owns the outbox. Raises RetryPeer when no PUBACK came."""
+    """Blocking; called from the one thread that owns the outbox. Raises RetryPeer when no PUBACK came.
+
+    The error's message is one label in snake_case: not_connected, puback_timeout, connection_lost, or
+    with MessageRefused the name of MQTT 5's reason code (quota_exceeded, not_authorized, ...).
+    """
 
     def publish(self, message: OutboundMessage, timeout_s: float) -> Receipt: ...
     def close(self) -> None: ...

@@ -1,1 +1,1 @@
-"""Sole owner of disk: inbox, journal, ledger, outbox, doorbell."""
+"""Sole owner of the disk and sole importer of sqlite3: the inbox, the ledger and the doorbell."""

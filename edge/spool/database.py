@@ -1,0 +1,128 @@
+"""SQLite as the appliance wants it: WAL, synchronous FULL, one writer, checked before it is trusted.
+
+Only the writer checkpoints: SQLite before 3.51.3 can corrupt a WAL that two connections reset.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sqlite3
+from collections.abc import Generator
+from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
+
+from edge.errors import FixConfiguration, ShedLoad
+from edge.spool.files import private_folder, sync_folder
+
+_BUSY_TIMEOUT_S = 5.0
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def sqlite_version() -> str:
+    """The version of the SQLite library in use, for the log."""
+    return sqlite3.sqlite_version
+
+
+@contextmanager
+def sqlite_errors(path: Path) -> Generator[None]:
+    """Says what SQLite reports in the appliance's words: ShedLoad, FixConfiguration or OSError.
+
+    A contradiction (IntegrityError) or misuse (ProgrammingError) is our own bug and stays as it is.
+    """
+    try:
+        yield
+    except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
+        raise
+    except sqlite3.DatabaseError as error:
+        code = error.sqlite_errorcode & 0xFF
+        if code == sqlite3.SQLITE_FULL:
+            raise ShedLoad(f"{path.name} cannot grow: the disk is full", hint="Free disk space.") from error
+        if code in _DAMAGED:
+            raise _damaged(path, str(error)) from error
+        raise OSError(errno.EIO, f"{error} ({error.sqlite_errorname})", str(path)) from error
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Generator[None]:
+    """All or nothing; durable when it ends."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def open_writer(path: Path, schema: str, version: int, *, durable: bool = True) -> sqlite3.Connection:
+    """The one writing connection; makes the file (mode 0600) from `schema`, a .sql file beside this.
+
+    Raises FixConfiguration for a damaged file or one that a newer version of the appliance wrote.
+    """
+    private_folder(path.parent)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    with sqlite_errors(path):
+        connection = _connect(path.absolute().as_uri())
+        try:
+            _prepare(connection, path, schema, version, durable)
+        except BaseException:
+            connection.close()
+            raise
+    sync_folder(path.parent)
+    return connection
+
+
+def open_reader(path: Path, version: int) -> sqlite3.Connection | None:
+    """A connection that cannot write, or None while the writer has not made the file yet."""
+    if not path.exists():
+        return None
+    with sqlite_errors(path):
+        connection = _connect(f"{path.absolute().as_uri()}?mode=ro")
+        try:
+            found = _known_version(connection, path, version)
+        except BaseException:
+            connection.close()
+            raise
+    if found == 0:
+        connection.close()
+        return None
+    return connection
+
+
+def _connect(uri: str) -> sqlite3.Connection:
+    return sqlite3.connect(
+        uri, uri=True, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
+    )
+
+
+def _prepare(connection: sqlite3.Connection, path: Path, schema: str, version: int, durable: bool) -> None:
+    complaints = [str(row[0]) for row in connection.execute("PRAGMA quick_check(3)")]
+    if complaints != ["ok"]:
+        raise _damaged(path, "; ".join(complaints))
+    found = _known_version(connection, path, version)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
+    if found == 0:
+        tables = files("edge.spool").joinpath(schema).read_text(encoding="utf-8")
+        connection.executescript(f"BEGIN IMMEDIATE;\n{tables}\nPRAGMA user_version = {version};\nCOMMIT;")
+
+
+def _known_version(connection: sqlite3.Connection, path: Path, version: int) -> int:
+    found = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    if found > version:
+        raise FixConfiguration(
+            f"{path} has schema {found}, this version knows up to {version}",
+            hint="Install the newer version again, or move the state folder aside to start afresh.",
+        )
+    return found
+
+
+def _damaged(path: Path, complaint: str) -> FixConfiguration:
+    return FixConfiguration(
+        f"{path} is damaged: {complaint}",
+        hint="Stop the appliance, check the disk, then restore this file from a backup; "
+        "`sqlite3 <file> .recover` saves what is readable.",
+    )

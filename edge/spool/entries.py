@@ -1,0 +1,145 @@
+"""The receiver's journal as it is written: one append-only table, each row durable when the call returns."""
+
+from __future__ import annotations
+
+import errno
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+from edge.domain.arrival import StoredInstance
+from edge.domain.identity import AssociationId, SopInstanceUID
+from edge.errors import InboxFull, ShedLoad
+from edge.ports import Clock
+from edge.spool.database import open_writer, sqlite_errors
+
+INBOX_DATABASE = "inbox.db"
+INBOX_SCHEMA_VERSION = 1
+
+FIRST_INSTANCE = """
+SELECT sop_instance_uid, sop_class_uid, transfer_syntax_uid, path, sha256, size_bytes
+FROM entry WHERE kind = 'instance_stored' AND sop_instance_uid = ?"""
+
+APPEND_OPENED = """
+INSERT INTO entry (kind, association_id, at, calling_ae_title, called_ae_title, peer_address)
+VALUES ('association_opened', ?, ?, ?, ?, ?)"""
+
+APPEND_STORED = """
+INSERT INTO entry (kind, association_id, at, sop_instance_uid, sop_class_uid, transfer_syntax_uid,
+                   path, sha256, size_bytes)
+VALUES ('instance_stored', ?, ?, ?, ?, ?, ?, ?, ?)"""
+
+APPEND_DUPLICATE = """
+INSERT INTO entry (kind, association_id, at, sop_instance_uid) VALUES ('duplicate_received', ?, ?, ?)"""
+
+APPEND_CONFLICT = """
+INSERT INTO entry (kind, association_id, at, sop_instance_uid, refused_sha256)
+VALUES ('conflict_received', ?, ?, ?, ?)"""
+
+APPEND_END = """
+INSERT INTO entry (association_id, at, kind, reason) VALUES (?, ?, ?, ?)
+ON CONFLICT (association_id) WHERE kind IN ('association_released', 'association_aborted') DO NOTHING"""
+
+OPEN_ASSOCIATIONS = """
+SELECT opened.association_id FROM entry AS opened
+WHERE opened.kind = 'association_opened' AND NOT EXISTS (
+    SELECT 1 FROM entry AS ended
+    WHERE ended.association_id = opened.association_id
+      AND ended.kind IN ('association_released', 'association_aborted'))
+ORDER BY opened.sequence"""
+
+PATHS_BETWEEN = """
+SELECT path FROM entry WHERE kind = 'instance_stored' AND path >= ? AND path < ?"""
+
+
+class Entries:
+    """The only writer of inbox.db; safe from many threads.
+
+    Raises InboxFull when the disk is full and OSError when it fails; after the latter it refuses
+    every further row.
+    """
+
+    def __init__(self, state_dir: Path, clock: Clock, *, durable: bool) -> None:
+        self._path = state_dir / INBOX_DATABASE
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._failed = False
+        self._connection = open_writer(self._path, "inbox_schema.sql", INBOX_SCHEMA_VERSION, durable=durable)
+
+    def close(self) -> None:
+        with self._lock:
+            self._connection.close()
+
+    def opened(self, association_id: AssociationId, calling: str, called: str, peer_address: str) -> None:
+        with self._writing():
+            self._append(APPEND_OPENED, association_id, calling, called, peer_address)
+
+    def ended(self, association_id: AssociationId, kind: str, reason: str | None) -> None:
+        """The first end of an association counts; a second one changes nothing."""
+        with self._writing():
+            self._append(APPEND_END, association_id, kind, reason)
+
+    def stored(self, association_id: AssociationId, offered: StoredInstance) -> StoredInstance | None:
+        """None when the row was written, else the instance that another thread was first with."""
+        with self._writing():
+            first = self._first(offered.sop_instance_uid)
+            if first is None:
+                self._append(
+                    APPEND_STORED,
+                    association_id,
+                    offered.sop_instance_uid,
+                    offered.sop_class_uid,
+                    offered.transfer_syntax_uid,
+                    offered.path,
+                    offered.sha256,
+                    offered.size_bytes,
+                )
+        return first
+
+    def duplicate(self, association_id: AssociationId, uid: SopInstanceUID) -> None:
+        with self._writing():
+            self._append(APPEND_DUPLICATE, association_id, uid)
+
+    def conflict(self, association_id: AssociationId, uid: SopInstanceUID, refused_sha256: str) -> None:
+        with self._writing():
+            self._append(APPEND_CONFLICT, association_id, uid, refused_sha256)
+
+    def first(self, uid: SopInstanceUID) -> StoredInstance | None:
+        """What is kept under `uid`."""
+        with self._lock, sqlite_errors(self._path):
+            return self._first(uid)
+
+    def open_associations(self) -> list[AssociationId]:
+        with self._lock, sqlite_errors(self._path):
+            return [AssociationId(row[0]) for row in self._connection.execute(OPEN_ASSOCIATIONS)]
+
+    def paths_in(self, folder: str) -> set[str]:
+        """The acknowledged files of one folder, relative to the state folder like `folder` itself."""
+        # "0" is the character after "/".
+        with self._lock, sqlite_errors(self._path):
+            rows = self._connection.execute(PATHS_BETWEEN, (f"{folder}/", f"{folder}0"))
+            return {str(row[0]) for row in rows}
+
+    def _first(self, uid: SopInstanceUID) -> StoredInstance | None:
+        row = self._connection.execute(FIRST_INSTANCE, (uid,)).fetchone()
+        return None if row is None else StoredInstance(*row)
+
+    def _append(self, query: str, association_id: AssociationId, *values: str | int | None) -> None:
+        # One statement outside BEGIN is one transaction, synced before execute returns.
+        self._connection.execute(query, (association_id, self._clock.utc().timestamp(), *values))
+
+    @contextmanager
+    def _writing(self) -> Generator[None]:
+        with self._lock:
+            if self._failed:
+                raise OSError(errno.EIO, "an earlier commit failed; restart the receiver", str(self._path))
+            try:
+                with sqlite_errors(self._path):
+                    yield
+            except ShedLoad as error:
+                raise InboxFull from error
+            except OSError:
+                # After a failed sync the kernel forgets the lost pages: later commits only seem durable.
+                self._failed = True
+                raise

@@ -1,0 +1,24 @@
+"""A clock that moves only when a test says so."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+START = datetime(2024, 5, 1, 3, 0, tzinfo=UTC)
+
+
+class FakeClock:
+    """ports.Clock; both hands move together."""
+
+    def __init__(self, start: datetime = START) -> None:
+        self._start = start
+        self._elapsed_s = 0.0
+
+    def monotonic(self) -> float:
+        return self._elapsed_s
+
+    def utc(self) -> datetime:
+        return self._start + timedelta(seconds=self._elapsed_s)
+
+    def advance(self, seconds: float) -> None:
+        self._elapsed_s += seconds
