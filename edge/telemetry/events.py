@@ -187,6 +187,14 @@ class SpoolMeasured:
 
 
 @dataclass(frozen=True, slots=True)
+class HeartbeatSent:
+    """`handled_sequence` is the last journal entry dealt with, `waiting` how many are not yet."""
+
+    handled_sequence: int
+    waiting: int
+
+
+@dataclass(frozen=True, slots=True)
 class TaskFailed:
     """A supervised task ended with an error nobody expected; it is restarted or the agent stops."""
 
@@ -217,5 +225,6 @@ Happening = (
     | BrokerConnectionChanged
     | OutboxMeasured
     | SpoolMeasured
+    | HeartbeatSent
     | TaskFailed
 )

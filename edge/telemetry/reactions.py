@@ -1,0 +1,130 @@
+"""What each happening means to ops: the level of its log line and the metrics it moves, in one table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+from edge.telemetry import events as e
+from edge.telemetry import metrics as m
+from edge.telemetry.instruments import Instruments
+
+Level = Literal["debug", "info", "warning", "error"]
+H = TypeVar("H")
+
+
+@dataclass(frozen=True, slots=True)
+class Reaction:
+    """Any stands for the one happening type the reaction is filed under."""
+
+    level: Callable[[Any], Level]
+    act: Callable[[Instruments, Any], None]
+
+
+REACTIONS: dict[type, Reaction] = {}
+
+
+def _to(kind: type[H], level: Level | Callable[[H], Level], act: Callable[[Instruments, H], None]) -> None:
+    REACTIONS[kind] = Reaction(level if callable(level) else lambda _: level, act)
+
+
+def _log_only(_i: Instruments, _h: object) -> None:
+    """The log line says it all."""
+
+
+def _rejected(i: Instruments, h: e.AssociationRejected) -> None:
+    i.count(m.ASSOCIATIONS_REJECTED, reason=h.reason)
+
+
+def _ended(i: Instruments, h: e.AssociationEnded) -> None:
+    i.count(m.ASSOCIATIONS_ENDED, how=h.how, reason=h.reason)
+
+
+def _received(i: Instruments, h: e.InstanceReceived) -> None:
+    i.count(m.SLICES_RECEIVED, result=h.result)
+    i.observe(m.STAGE, h.took_s, stage="receive")
+
+
+def _inferred(i: Instruments, h: e.SlabInferred) -> None:
+    i.count(m.SLABS_INFERRED, model=h.model, priority=h.priority)
+    i.observe(m.STAGE, h.queued_s, stage="queue")
+    i.observe(m.STAGE, h.took_s, stage="infer")
+
+
+def _settled(i: Instruments, h: e.SeriesSettled) -> None:
+    i.leave(m.SERIES_OPEN, (h.series, h.revision))
+    i.count(m.SERIES_SETTLED, outcome=h.outcome, reason=h.reason)
+    if h.degraded:
+        i.count(m.SERIES_DEGRADED)
+    i.observe(m.STAGE, h.settle_s, stage="settle")
+    i.observe(m.LAST_SLICE_TO_OUTCOME, h.last_slice_to_settled_s, outcome=h.outcome)
+
+
+def _alert_published(i: Instruments, h: e.AlertPublished) -> None:
+    i.count(m.ALERTS_PUBLISHED, status=h.status)
+    if not h.subscribers:
+        i.count(m.ALERTS_WITHOUT_SUBSCRIBER)
+    ages = (
+        (m.FIRST_SLICE_TO_PAGE, h.first_slice_age_s),
+        (m.POSITIVE_SLICE_TO_PAGE, h.positive_slice_age_s),
+        (m.LAST_SLICE_TO_PAGE, h.last_slice_age_s),
+    )
+    for metric, age_s in ages:
+        if age_s is not None:
+            i.observe(metric, age_s, status=h.status)
+
+
+def _published(i: Instruments, h: e.MessagePublished) -> None:
+    i.count(m.MESSAGES_PUBLISHED, kind=h.kind)
+    i.observe(m.STAGE, h.queued_s, stage="publish")
+
+
+def _outbox(i: Instruments, h: e.OutboxMeasured) -> None:
+    i.set(m.OUTBOX_MESSAGES, h.depth)
+    i.set(m.OUTBOX_OLDEST_AGE, h.oldest_age_s)
+
+
+def _heartbeat(i: Instruments, h: e.HeartbeatSent) -> None:
+    i.count(m.HEARTBEATS)
+    i.set(m.JOURNAL_HANDLED, h.handled_sequence)
+    i.set(m.JOURNAL_WAITING, h.waiting)
+
+
+def _level_of_settled(h: e.SeriesSettled) -> Level:
+    return "warning" if h.outcome in {"incomplete", "failed"} else "info"
+
+
+def _level_of_health(h: e.TritonHealthChanged) -> Level:
+    return "info" if h.health == "serving" else "warning"
+
+
+# Per slice and per second: debug. Part of normal work: info. Somebody should look: warning. Now: error.
+_to(e.ApplianceStarted, "info", lambda i, h: i.set(m.BUILD_INFO, 1, version=h.version, role=h.role))
+_to(e.ApplianceStopping, "info", _log_only)
+_to(e.AssociationAccepted, "info", lambda i, _: i.count(m.ASSOCIATIONS_ACCEPTED))
+_to(e.AssociationRejected, "warning", _rejected)
+_to(e.AssociationEnded, lambda h: "info" if h.how == "released" else "warning", _ended)
+_to(e.InstanceReceived, lambda h: "warning" if h.result == "conflict" else "debug", _received)
+_to(e.InstanceRefused, "warning", lambda i, h: i.count(m.INSTANCES_REFUSED, status=h.status.lower()))
+_to(e.InstanceDecoded, "debug", lambda i, h: i.observe(m.STAGE, h.took_s, stage="decode"))
+_to(e.InstanceUnusable, "warning", lambda i, h: i.count(m.INSTANCES_UNUSABLE, reason=h.reason))
+_to(e.SlabInferred, "debug", _inferred)
+_to(e.InferenceFailed, "warning", lambda i, h: i.count(m.INFERENCE_FAILURES, reason=h.reason))
+_to(e.TritonHealthChanged, _level_of_health, lambda i, h: i.one_hot(m.TRITON_HEALTH, h.health))
+_to(e.SeriesOpened, "info", lambda i, h: i.join(m.SERIES_OPEN, (h.series, h.revision)))
+_to(e.SeriesSettled, _level_of_settled, _settled)
+_to(e.AlertRaised, "info", lambda i, h: i.count(m.ALERTS_RAISED, status=h.status))
+_to(e.AlertPublished, lambda h: "info" if h.subscribers else "error", _alert_published)
+_to(e.MessagePublished, "debug", _published)
+_to(e.PublishFailed, "warning", lambda i, h: i.count(m.PUBLISH_FAILURES, reason=h.reason))
+_to(e.MessageExpired, "error", lambda i, _: i.count(m.MESSAGES_EXPIRED))
+_to(
+    e.BrokerConnectionChanged,
+    lambda h: "info" if h.connected else "warning",
+    lambda i, h: i.set(m.BROKER_CONNECTED, float(h.connected)),
+)
+_to(e.OutboxMeasured, "debug", _outbox)
+_to(e.SpoolMeasured, "debug", lambda i, h: i.set(m.SPOOL_FREE, h.free_bytes))
+_to(e.HeartbeatSent, "debug", _heartbeat)
+_to(e.TaskFailed, "error", lambda i, _: i.count(m.TASK_FAILURES))
