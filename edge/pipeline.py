@@ -18,26 +18,36 @@ from edge.domain.arrival import (
 )
 from edge.domain.case import SeriesCase
 from edge.domain.evidence import SliceEvidence
+from edge.domain.identity import StudyInstanceUID
 from edge.domain.outcome import Outcome
 from edge.domain.series import UnusableInstance
-from edge.domain.statement import Speaker
+from edge.domain.statement import Failure, Speaker
 from edge.imaging.volume import Slice
 from edge.models.contract import ClinicalModel
-from edge.ports import Clock, InferenceQueue, Ledger, Messages, PixelSource, Priority
+from edge.ports import Clock, Conclusion, InferenceQueue, Ledger, Messages, PixelSource, Priority
 from edge.settings import CompletenessSettings
 from edge.telemetry.events import AlertRaised, Happening, SeriesSettled
 
 
 @dataclass(frozen=True, slots=True)
 class SliceRead:
-    """A stored instance together with what the reader made of it."""
+    """A stored instance that turned out to be a slice."""
 
     entry: InstanceStored
-    content: Slice | UnusableInstance
+    content: Slice
+
+
+@dataclass(frozen=True, slots=True)
+class UnusableRead:
+    """A stored instance that is no slice, or none any more."""
+
+    entry: InstanceStored
+    content: UnusableInstance
 
 
 Delivery = (
     SliceRead
+    | UnusableRead
     | DuplicateReceived
     | ConflictReceived
     | AssociationReleased
@@ -63,20 +73,23 @@ class Surroundings:
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """A series revision that begins: `case` is still empty, `mailbox` brings what happens to it."""
+    """A series revision that begins: `past` is what came before, `mailbox` brings what happens now."""
 
     case: SeriesCase
     speaker: Speaker
+    past: tuple[InstanceStored, ...]
     mailbox: asyncio.Queue[Delivery]
 
 
-async def follow(opening: Opening, around: Surroundings) -> SeriesCase:
+async def follow(opening: Opening, around: Surroundings) -> Conclusion:
     """One series revision from its first slice to its one outcome, which the ledger holds at return."""
     case, speaker, depth = opening.case, opening.speaker, around.model.tensors.slab_depth
     paged = await asyncio.to_thread(_pages_before, speaker, around.ledger)
     async with asyncio.TaskGroup() as tasks:
         analysis = Analysis(around.model, around.pixels, around.inference, tasks, around.deadline_s)
         analysis.on_evidence = opening.mailbox.put_nowait
+        for entry in opening.past:
+            case = _delivered(case, await read(entry, around.pixels), analysis)
         while not case.closed:
             case = await _next(case, opening.mailbox, analysis, around)
             analysis.start(case.progress.slabs(depth, closed=False))
@@ -95,7 +108,31 @@ async def follow(opening: Opening, around: Surroundings) -> SeriesCase:
     last_words = statement.final_alerts(speaker, outcome, paged, case, analysis.evidence)
     await _conclude(outcome, last_words, case, around)
     around.emit(_settled(outcome, around.clock.monotonic() - closed_at))
-    return case
+    return Conclusion(outcome.outcome_id, outcome.series.revision, case.through_sequence)
+
+
+async def give_up(
+    opening: Opening, instances: tuple[InstanceStored, ...], around: Surroundings
+) -> Conclusion:
+    """The outcome FAILED for a series whose journey keeps failing by an error of ours; pages stand."""
+    case, series = opening.case, opening.speaker.series
+    for entry in instances:
+        uid = entry.instance.sop_instance_uid
+        lost = UnusableInstance(StudyInstanceUID(""), series.series_instance_uid, uid, "internal_error", True)
+        case = case.unusable_arrived(lost, entry.association_id, entry.sequence, entry.at)
+    now = around.clock.utc()
+    failure = Failure("internal_error", "the journey failed again and again; see the log")
+    outcome = statement.outcome(opening.speaker, case, {}, failure, now)
+    paged = await asyncio.to_thread(_pages_before, opening.speaker, around.ledger)
+    await _conclude(outcome, statement.final_alerts(opening.speaker, outcome, paged, case, {}), case, around)
+    around.emit(_settled(outcome, 0.0))
+    return Conclusion(outcome.outcome_id, series.revision, case.through_sequence)
+
+
+async def read(entry: InstanceStored, pixels: PixelSource) -> SliceRead | UnusableRead:
+    """Reads one instance in a worker thread, so that decoding one slice never holds up another."""
+    content = await asyncio.to_thread(pixels.read, entry.instance)
+    return SliceRead(entry, content) if isinstance(content, Slice) else UnusableRead(entry, content)
 
 
 async def _next(
@@ -119,11 +156,11 @@ async def _next(
 
 def _delivered(case: SeriesCase, delivery: Delivery, analysis: Analysis) -> SeriesCase:
     match delivery:
-        case SliceRead(entry, Slice() as read):
-            analysis.keep(entry.instance, read)
-            return case.slice_arrived(read.header, entry.association_id, entry.sequence, entry.at)
-        case SliceRead(entry, UnusableInstance() as unusable):
-            return case.unusable_arrived(unusable, entry.association_id, entry.sequence, entry.at)
+        case SliceRead(entry, content):
+            analysis.keep(entry.instance, content)
+            return case.slice_arrived(content.header, entry.association_id, entry.sequence, entry.at)
+        case UnusableRead(entry, content):
+            return case.unusable_arrived(content, entry.association_id, entry.sequence, entry.at)
         case DuplicateReceived() | ConflictReceived():
             uid = delivery.instance.sop_instance_uid
             return case.duplicate_arrived(uid, delivery.association_id, delivery.sequence)

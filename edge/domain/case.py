@@ -11,7 +11,6 @@ from edge.domain.eligibility import Scope, slice_out_of_scope, uncovered
 from edge.domain.identity import AssociationId, SopInstanceUID
 from edge.domain.series import SeriesInProgress, SliceHeader, UnusableInstance
 
-
 _OPEN = Decision(Phase.COLLECTING)
 _CLOSING = frozenset(
     {

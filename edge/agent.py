@@ -1,0 +1,238 @@
+"""The running agent: routes what the journal says to the journeys of the series, and restarts them."""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from collections import defaultdict
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import cast
+
+from edge.domain.arrival import (
+    Arrival,
+    AssociationAborted,
+    AssociationOpened,
+    AssociationReleased,
+    ConflictReceived,
+    DuplicateReceived,
+    InstanceStored,
+)
+from edge.domain.case import SeriesCase
+from edge.domain.completeness import Decision, Facts, Phase, SeriesEvent, decide
+from edge.domain.identity import AssociationId, SeriesInstanceUID, SopInstanceUID
+from edge.domain.naming import series_reference
+from edge.domain.outcome import SeriesReference
+from edge.domain.series import SeriesInProgress, SliceHeader, UnusableInstance
+from edge.domain.statement import Speaker
+from edge.intake import Taken
+from edge.pipeline import Delivery, Opening, SliceRead, Surroundings, UnusableRead, follow, give_up
+from edge.ports import Conclusion
+from edge.telemetry.events import InstanceUnusable, SeriesOpened, TaskFailed
+
+# A journey that fails this often on the same series ends that series FAILED instead of trying again.
+MAX_CRASHES = 3
+
+
+@dataclass
+class SeriesHistory:
+    """Everything the journal said of one series, and its journey while there is one."""
+
+    uid: SeriesInstanceUID
+    entries: list[Arrival] = field(default_factory=list[Arrival])
+    conclusion: Conclusion | None = None
+    mailbox: asyncio.Queue[Delivery] | None = None
+    first: SliceHeader | UnusableInstance | None = None
+    scanner: str = ""
+    crashes: int = 0
+
+    @property
+    def instances(self) -> tuple[InstanceStored, ...]:
+        return tuple(e for e in self.entries if isinstance(e, InstanceStored))
+
+    def since_conclusion(self, entry: Arrival) -> bool:
+        return self.conclusion is None or entry.sequence > self.conclusion.through_sequence
+
+
+@dataclass
+class Progress:
+    """What the heartbeat carries: it moves only when work was really done."""
+
+    last_sequence: int = 0
+    slices_decoded: int = 0
+    series_open: int = 0
+    series_concluded: int = 0
+    last_outcome_at: float | None = None
+
+
+class Agent:
+    """One task routes; each series revision is a task of its own; the ledger makes restarts harmless."""
+
+    def __init__(self, around: Surroundings, key: bytes, scanners: Mapping[str, str]) -> None:
+        self.progress = Progress()
+        self._around, self._key, self._scanners = around, key, scanners
+        self._series: dict[SeriesInstanceUID, SeriesHistory] = {}
+        self._series_of: dict[SopInstanceUID, SeriesInstanceUID] = {}
+        self._calling: dict[AssociationId, str] = {}
+        self._carried: defaultdict[AssociationId, set[SeriesInstanceUID]] = defaultdict(set)
+        self._remembered: dict[int, SeriesInstanceUID] = {}
+
+    def recover(self) -> None:
+        """Reads the ledger: which instances belong where, and which series have ended already."""
+        remembered = self._around.ledger.series_of_instances()
+        self._remembered = {n: SeriesInstanceUID(uid) for n, uid in remembered.items()}
+        for uid, conclusion in self._around.ledger.conclusions().items():
+            self._history(SeriesInstanceUID(uid)).conclusion = conclusion
+
+    def concluded(self, entry: InstanceStored) -> bool:
+        """Whether the entry is part of an outcome already, so that nobody needs its pixels."""
+        uid = self._remembered.get(entry.sequence)
+        return uid is not None and not self._history(uid).since_conclusion(entry)
+
+    async def run(self, taken: AsyncIterator[Taken]) -> None:
+        """Routes for ever; cancel to stop. Whatever was under way starts over from the journal."""
+        async with asyncio.TaskGroup() as tasks:
+            async for item in taken:
+                await self._route(item, tasks)
+
+    async def _route(self, item: Taken, tasks: asyncio.TaskGroup) -> None:
+        match item:
+            case SliceRead() | UnusableRead():
+                await self._instance(item, tasks)
+            case InstanceStored():
+                self._note(item, self._remembered[item.sequence])
+            case AssociationOpened():
+                self._calling[item.association_id] = item.calling_ae_title
+            case DuplicateReceived() | ConflictReceived():
+                uid = self._series_of.get(item.instance.sop_instance_uid)
+                if uid is not None:
+                    _tell(self._note(item, uid), item)
+            case AssociationReleased() | AssociationAborted():
+                for uid in self._carried.pop(item.association_id, set()):
+                    history = self._history(uid)
+                    history.entries.append(item)
+                    _tell(history, item)
+                self._calling.pop(item.association_id, None)
+        entry = item.entry if isinstance(item, SliceRead | UnusableRead) else item
+        self.progress.last_sequence = entry.sequence
+
+    async def _instance(self, item: SliceRead | UnusableRead, tasks: asyncio.TaskGroup) -> None:
+        described = item.content.header if isinstance(item, SliceRead) else item.content
+        uid = described.series_instance_uid
+        if self._remembered.get(item.entry.sequence) != uid:
+            await asyncio.to_thread(self._around.ledger.remember_instance, item.entry.sequence, uid)
+            self._remembered[item.entry.sequence] = uid
+        self.progress.slices_decoded += 1
+        history = self._history(uid)
+        history.first = history.first or described
+        self._note(item.entry, uid)
+        if history.mailbox is None:
+            self._open(history, [item], tasks)
+        else:
+            history.mailbox.put_nowait(item)
+        if isinstance(item, UnusableRead):
+            self._around.emit(InstanceUnusable(self._reference(history).series_token, item.content.reason))
+
+    def _note(
+        self, entry: InstanceStored | DuplicateReceived | ConflictReceived, uid: SeriesInstanceUID
+    ) -> SeriesHistory:
+        history = self._history(uid)
+        history.entries.append(entry)
+        self._series_of[entry.instance.sop_instance_uid] = uid
+        self._carried[entry.association_id].add(uid)
+        calling = self._calling.get(entry.association_id, "")
+        history.scanner = history.scanner or self._scanners.get(calling, calling)
+        return history
+
+    def _open(self, history: SeriesHistory, news: list[Delivery], tasks: asyncio.TaskGroup) -> None:
+        """Begins a revision: the instances of its predecessor first, then what came since."""
+        reference = self._reference(history)
+        fresh = {d.entry.sequence for d in news if isinstance(d, SliceRead | UnusableRead)}
+        past = tuple(e for e in history.instances if e.sequence not in fresh)
+        history.mailbox = asyncio.Queue()
+        for delivery in [*self._carried_again(history), *news]:
+            history.mailbox.put_nowait(delivery)
+        model = self._around.model
+        opening = Opening(
+            case=SeriesCase(
+                SeriesInProgress(history.uid), model.clinical_scope, decision=_first_decision(history)
+            ),
+            speaker=Speaker(self._key, model.identity, model.rules, reference),
+            past=past,
+            mailbox=history.mailbox,
+        )
+        self.progress.series_open += 1
+        self._around.emit(SeriesOpened(reference.series_token, reference.revision, reference.scanner))
+        tasks.create_task(self._journey(history, opening, tasks))
+
+    def _carried_again(self, history: SeriesHistory) -> list[Delivery]:
+        """Duplicates since the last outcome on associations that are still open: a retry under way."""
+        return [
+            e
+            for e in history.entries
+            if isinstance(e, DuplicateReceived | ConflictReceived)
+            and history.since_conclusion(e)
+            and e.association_id in self._calling
+        ]
+
+    async def _journey(self, history: SeriesHistory, opening: Opening, tasks: asyncio.TaskGroup) -> None:
+        try:
+            history.conclusion = await follow(opening, self._around)
+        except Exception as error:  # noqa: BLE001 - boundary: one series must never stop the others
+            history.crashes += 1
+            self._around.emit(TaskFailed("journey", _where(error)))
+            if history.crashes < MAX_CRASHES:
+                self.progress.series_open -= 1
+                self._open(history, _ends_and_duplicates(history), tasks)
+                return
+            history.conclusion = await give_up(opening, history.instances, self._around)
+        history.crashes = 0
+        self.progress.series_concluded += 1
+        self.progress.last_outcome_at = self._around.clock.monotonic()
+        self.progress.series_open -= 1
+        history.mailbox = None
+        left = _drain(opening.mailbox)
+        if any(isinstance(d, SliceRead | UnusableRead) for d in left):
+            self._open(history, left, tasks)
+
+    def _reference(self, history: SeriesHistory) -> SeriesReference:
+        assert history.first is not None, "a series has a first instance before it has a journey"
+        before = history.conclusion
+        revision = before.revision + 1 if before else 1
+        predecessor = before.outcome_id if before else None
+        return series_reference(self._key, history.first, history.scanner, revision, predecessor)
+
+    def _history(self, uid: SeriesInstanceUID) -> SeriesHistory:
+        return self._series.setdefault(uid, SeriesHistory(uid))
+
+
+def _tell(history: SeriesHistory, delivery: Delivery) -> None:
+    if history.mailbox is not None:
+        history.mailbox.put_nowait(delivery)
+
+
+def _first_decision(history: SeriesHistory) -> Decision:
+    if history.conclusion is None:
+        return Decision(Phase.COLLECTING)
+    return decide(Phase.COMPLETE, SeriesEvent.LATE_ARRIVAL, Facts(instances=0, gapless=False))
+
+
+def _ends_and_duplicates(history: SeriesHistory) -> list[Delivery]:
+    return [
+        e
+        for e in history.entries
+        if not isinstance(e, InstanceStored | AssociationOpened) and history.since_conclusion(e)
+    ]
+
+
+def _drain(mailbox: asyncio.Queue[Delivery]) -> list[Delivery]:
+    return [mailbox.get_nowait() for _ in range(mailbox.qsize())]
+
+
+def _where(error: BaseException) -> str:
+    """Type and place of an error, never its text: that could hold what the sender sent."""
+    group = cast("BaseExceptionGroup[BaseException]", error)
+    first = group.exceptions[0] if isinstance(error, BaseExceptionGroup) else error
+    frame = traceback.extract_tb(first.__traceback__)[-1]
+    return f"{type(first).__name__} at {Path(frame.filename).name}:{frame.lineno}"

@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge.domain.case import SeriesCase
+from edge.domain.completeness import CompletionReason, Phase
+from edge.domain.identity import AssociationId, StudyInstanceUID
+from edge.domain.series import SeriesInProgress, UnusableInstance
+from tests.builders import ANY_HEAD_CT, SERIES, header, uid
+
+A, B = AssociationId("a"), AssociationId("b")
+
+
+def empty() -> SeriesCase:
+    return SeriesCase(SeriesInProgress(SERIES), ANY_HEAD_CT)
+
+
+def filled(
+    indices: range | list[int], association: AssociationId = A, case: SeriesCase | None = None
+) -> SeriesCase:
+    case = case or empty()
+    for i in indices:
+        sequence = case.through_sequence + 1
+        case = case.slice_arrived(header(i), association, sequence, at=float(sequence))
+    return case
+
+
+def test_whole_head_then_release_is_complete() -> None:
+    case = filled(range(30)).association_released(A, 31)
+    assert case.decision.reason is CompletionReason.RELEASED
+    assert case.missing() is None
+
+
+def test_half_a_head_with_a_clean_release_stays_open_and_ends_incomplete() -> None:
+    """Contiguous geometry and a polite release are not enough when the scan ends in mid-head."""
+    case = filled(range(22)).association_released(A, 23)
+    assert case.decision.phase is Phase.COLLECTING
+    overdue = case.quiet().overdue()
+    assert overdue.decision.phase is Phase.INCOMPLETE
+    missing = overdue.missing()
+    assert missing is not None
+    assert missing.reason == "vertex_not_covered"
+
+
+def test_too_short_a_scan_is_not_covered() -> None:
+    missing = filled(range(15, 30)).association_released(A, 20).missing()
+    assert missing is not None
+    assert missing.reason == "coverage"
+
+
+def test_abort_then_the_whole_study_again_is_complete() -> None:
+    case = filled(range(20)).association_aborted(A, 21)
+    for i in range(20):
+        case = case.duplicate_arrived(uid(i), B, 22 + i)
+    case = filled(range(20, 30), B, case).association_released(B, 60)
+    assert case.decision.reason is CompletionReason.RELEASED
+
+
+def test_abort_then_only_the_rest_waits_for_quiet() -> None:
+    case = filled(range(20)).association_aborted(A, 21)
+    case = filled(range(20, 30), B, case).association_released(B, 60)
+    assert case.decision.phase is Phase.SETTLING
+    assert case.quiet().decision.reason is CompletionReason.QUIET
+
+
+def test_a_release_of_an_association_older_than_the_abort_does_not_heal_it() -> None:
+    case = filled(range(15), A)
+    case = filled(range(15, 30), B, case).association_aborted(B, 40).association_released(A, 41)
+    assert case.decision.phase is Phase.COLLECTING
+    assert case.overdue().decision.reason is CompletionReason.DEADLINE_ABORTED
+
+
+def test_another_association_still_open_keeps_the_series_open() -> None:
+    case = filled(range(29), A)
+    case = filled([29], B, case).association_released(A, 40)
+    assert case.decision.phase is Phase.COLLECTING
+
+
+@given(st.permutations(range(30)))
+def test_any_order_of_arrival_closes_the_same_way(order: list[int]) -> None:
+    case = filled(order).association_released(A, 31)
+    assert case.progress == filled(range(30)).progress
+    assert case.decision.reason is CompletionReason.RELEASED
+
+
+def test_a_damaged_instance_bars_completion() -> None:
+    lost = UnusableInstance(StudyInstanceUID("1.2"), SERIES, uid(99), "pixel_data_short", True)
+    case = filled(range(30)).unusable_arrived(lost, A, 31, 31.0).association_released(A, 32)
+    assert case.decision.phase is Phase.COLLECTING
+    missing = case.missing()
+    assert missing is not None
+    assert missing.reason == "unreadable_instance"
+
+
+def test_another_kind_of_object_is_set_aside() -> None:
+    report = UnusableInstance(StudyInstanceUID("1.2"), SERIES, uid(99), "not_a_slice", False)
+    case = filled(range(30)).unusable_arrived(report, A, 31, 31.0).association_released(A, 32)
+    assert case.closed
+
+
+def test_a_localizer_in_the_series_is_set_aside() -> None:
+    case = empty().slice_arrived(header(99, image_type=("ORIGINAL", "PRIMARY", "LOCALIZER")), A, 1, 1.0)
+    case = filled(range(30), A, case).association_released(A, 40)
+    assert case.closed
+    assert list(case.out_of_scope.values()) == ["localizer"]
+
+
+def test_an_association_that_brought_nothing_of_this_series_changes_nothing() -> None:
+    case = filled(range(30))
+    assert case.association_released(B, 50) is case
+    assert case.association_aborted(B, 50) is case

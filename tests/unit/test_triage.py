@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import pytest
+
+from edge.domain.alert import AlertStatus
+from edge.domain.evidence import find, nothing_found
+from edge.domain.finding import Finding, Level
+from edge.domain.outcome import OutcomeKind
+from edge.domain.triage import final_status, preliminary
+from tests.builders import BLEED, evidence, header, uid
+
+SLICES = [header(i) for i in range(6)]
+
+
+def test_two_neighbours_over_the_page_point_page() -> None:
+    said = {uid(i): evidence(i, 0.9 if i in (2, 3) else 0.1) for i in range(6)}
+    finding = find(BLEED, SLICES, said)
+    assert finding is not None
+    assert (finding.level, finding.slices) == (Level.PAGE, (uid(2), uid(3)))
+    assert finding.volume_ml == pytest.approx(200.0 * 5 * 2 / 1000)
+
+
+def test_two_slices_that_are_no_neighbours_do_not_page() -> None:
+    said = {uid(i): evidence(i, 0.9 if i in (1, 4) else 0.1) for i in range(6)}
+    finding = find(BLEED, SLICES, said)
+    assert finding is not None
+    assert finding.level is Level.WORKLIST
+    assert preliminary([BLEED], SLICES, said) == ()
+
+
+def test_neighbours_across_a_gap_do_not_page() -> None:
+    slices = [header(1), header(4)]
+    said = {uid(i): evidence(i, 0.9) for i in (1, 4)}
+    assert preliminary([BLEED], slices, said) == ()
+
+
+def test_a_slice_without_evidence_yet_breaks_the_run() -> None:
+    said = {uid(i): evidence(i, 0.9) for i in (1, 3)}
+    assert preliminary([BLEED], SLICES, said) == ()
+
+
+def test_too_little_volume_does_not_page() -> None:
+    said = {uid(i): evidence(i, 0.9, area_mm2=10.0) for i in (2, 3)}
+    assert preliminary([BLEED], SLICES, said) == ()
+
+
+def test_nothing_over_any_point_is_no_finding() -> None:
+    assert find(BLEED, SLICES, {uid(i): evidence(i, 0.1) for i in range(6)}) is None
+
+
+FOUND = Finding(BLEED, Level.PAGE, 0.9, 5.0, (uid(2), uid(3)), uid(2))
+MAYBE = Finding(BLEED, Level.WORKLIST, 0.5, 1.0, (uid(2),), uid(2))
+
+
+@pytest.mark.parametrize(
+    ("paged", "finding", "kind", "status"),
+    [
+        (True, FOUND, OutcomeKind.FINDING, AlertStatus.CONFIRMED),
+        (False, FOUND, OutcomeKind.FINDING, AlertStatus.CONFIRMED),
+        (True, None, OutcomeKind.NO_FINDING, AlertStatus.RETRACTED),
+        (True, MAYBE, OutcomeKind.FINDING, AlertStatus.RETRACTED),
+        (False, MAYBE, OutcomeKind.FINDING, None),
+        (False, None, OutcomeKind.NO_FINDING, None),
+        (True, None, OutcomeKind.INCOMPLETE, AlertStatus.INCOMPLETE),
+        (False, FOUND, OutcomeKind.INCOMPLETE, AlertStatus.INCOMPLETE),
+        (False, None, OutcomeKind.INCOMPLETE, None),
+        (True, None, OutcomeKind.FAILED, AlertStatus.INCOMPLETE),
+    ],
+)
+def test_only_a_complete_series_takes_a_page_back(
+    paged: bool, finding: Finding | None, kind: OutcomeKind, status: AlertStatus | None
+) -> None:
+    assert final_status(paged, finding, kind) is status
+
+
+def test_a_retraction_names_what_is_left() -> None:
+    left = nothing_found(BLEED, {uid(1): evidence(1, 0.2), uid(2): evidence(2, 0.3)})
+    assert (left.probability, left.key_slice, left.slices) == (0.3, uid(2), ())
