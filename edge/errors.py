@@ -31,6 +31,10 @@ class RetryPeer(EdgeError):
     """The other side is away or busy; the same request may succeed later."""
 
 
+class MessageRefused(RetryPeer):
+    """The broker is there but would not take this one message; the next one may well pass."""
+
+
 class ShedLoad(EdgeError):
     """A resource of this box is used up; refuse new work until it is free again."""
 

@@ -202,7 +202,17 @@ class PendingMessage:
 
 
 class Ledger(Protocol):
-    """The agent's memory on disk; every call is durable when it returns, and safe from any thread."""
+    """The agent's memory on disk; every call is durable when it returns, and safe from any thread.
+
+    `series_of_instances` maps journal sequences to Series Instance UIDs; `conclusions` has the
+    latest revision of each. An alert is open when the last that was said of it is PRELIMINARY,
+    CONFIRMED or INCOMPLETE: `paged_alerts` names those up to a revision, for a revision inherits the
+    open pages of its predecessors. `alert` returns False when this alert id, status and revision
+    were raised before, `conclude` when this series revision has its outcome already; both then
+    change nothing. Equal draft keys make one message. The callbacks of `on_enqueued` run after the
+    commit, on the calling thread, and must neither block nor raise. A second `published` changes
+    nothing; `outbox_depth` is the number of pending messages and when the oldest was enqueued.
+    """
 
     def remember_instance(self, sequence: int, series_instance_uid: str) -> None: ...
     def series_of_instances(self) -> Mapping[int, str]: ...

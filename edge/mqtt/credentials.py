@@ -1,0 +1,55 @@
+"""How the broker knows us and we know the broker."""
+
+from __future__ import annotations
+
+import ssl
+import stat
+from pathlib import Path
+
+from edge.errors import FixConfiguration
+from edge.settings import MqttSettings
+
+
+def tls_context(settings: MqttSettings) -> ssl.SSLContext | None:
+    """TLS 1.2 or newer with the broker's name checked (BCP 195); None when mqtt.tls is off.
+
+    Raises FixConfiguration naming the setting whose file is missing or unfit.
+    """
+    if not settings.tls:
+        for key in ("ca_file", "certificate_file", "key_file"):
+            if getattr(settings, key) is not None:
+                raise FixConfiguration(f"mqtt.{key} is set but mqtt.tls is off", hint="Set mqtt.tls = true.")
+        return None
+    try:
+        context = ssl.create_default_context(cafile=settings.ca_file)
+    except (OSError, ssl.SSLError) as error:
+        raise FixConfiguration(f"mqtt.ca_file {settings.ca_file}: {error}") from error
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if settings.certificate_file is not None:
+        try:
+            context.load_cert_chain(settings.certificate_file, settings.key_file)
+        except (OSError, ssl.SSLError) as error:
+            raise FixConfiguration(f"mqtt.certificate_file or mqtt.key_file: {error}") from error
+    elif settings.key_file is not None:
+        raise FixConfiguration("mqtt.key_file needs mqtt.certificate_file")
+    return context
+
+
+def password(settings: MqttSettings) -> str | None:
+    """From mqtt.password or mqtt.password_file; raises FixConfiguration when the file is not private."""
+    if settings.password_file is None:
+        return settings.password.get_secret_value() if settings.password is not None else None
+    path = settings.password_file
+    try:
+        _refuse_public(path)
+        return path.read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise FixConfiguration(f"mqtt.password_file {path}: {error}") from error
+
+
+def _refuse_public(path: Path) -> None:
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise FixConfiguration(
+            f"mqtt.password_file {path} has mode {mode:04o}, others can read it", hint=f"chmod 600 {path}"
+        )

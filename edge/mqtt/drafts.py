@@ -1,0 +1,170 @@
+"""From what the core says to what goes on the wire, and back to what happenings need to know of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from edge import __version__
+from edge.domain.alert import Alert, AlertStatus
+from edge.domain.outcome import Outcome
+from edge.mqtt.message import (
+    ANY_MESSAGE,
+    AlertMessage,
+    EdgeMessage,
+    HeartbeatMessage,
+    ResultMessage,
+    StatusMessage,
+)
+from edge.mqtt.topics import Topic, Topics
+from edge.ports import Clock, MessageSummary, OutboundMessage
+from edge.settings import Settings
+
+CONTENT_TYPE = "application/json"
+# A heartbeat that waited longer than this many intervals says nothing about now.
+HEARTBEAT_LIFETIME = 3
+
+
+@dataclass(frozen=True, slots=True)
+class MessageDraft:
+    """Checked when it is made, not inside the outbox's transaction; only the sequence is missing."""
+
+    key: str
+    topic: Topic
+    expiry_s: int
+    response_topic: str | None
+    message: AlertMessage | ResultMessage
+
+    def encode(self, sequence: int) -> OutboundMessage:
+        return OutboundMessage(
+            key=self.key,
+            topic=self.topic,
+            payload=payload_of(self.message.model_copy(update={"sequence": sequence})),
+            content_type=CONTENT_TYPE,
+            expiry_s=self.expiry_s,
+            response_topic=self.response_topic,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the pipeline is; see HeartbeatMessage for the fields."""
+
+    journal_sequence: int
+    slices_decoded: int
+    slabs_inferred: int
+    series_open: int
+    outbox_depth: int
+    last_outcome_age_s: float | None
+    triton: str
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """Retained on the status topic: `online` at every connect, `offline` at close, `will` without us."""
+
+    online: OutboundMessage
+    offline: Callable[[], OutboundMessage]
+    will: OutboundMessage
+
+
+class AlertMessages:
+    """Implements ports.Messages, and says how the appliance itself is."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._topics = Topics.of(settings)
+        self._appliance = settings.appliance.name
+        self._expiry_s = settings.mqtt.alert_expiry_s
+        self._heartbeat_expiry_s = max(1, round(HEARTBEAT_LIFETIME * settings.mqtt.heartbeat_s))
+
+    def alert(self, alert: Alert) -> MessageDraft:
+        """Raises pydantic's ValidationError for an alert that no consumer could read."""
+        # The sequence is the outbox's to give; the first one stands in until `encode`.
+        message = AlertMessage.of(alert, self._appliance, sequence=1)
+        return MessageDraft(
+            key=f"{alert.alert_id}:{alert.status}:{alert.series.revision}",
+            topic=self._topics.alert(message.urgency),
+            expiry_s=self._expiry_s,
+            response_topic=self._topics.ack,
+            message=message,
+        )
+
+    def result(self, outcome: Outcome) -> MessageDraft:
+        """Raises pydantic's ValidationError for an outcome that no consumer could read."""
+        return MessageDraft(
+            key=outcome.outcome_id,
+            topic=self._topics.result,
+            expiry_s=self._expiry_s,
+            response_topic=None,
+            message=ResultMessage.of(outcome, self._appliance, sequence=1),
+        )
+
+    def status(
+        self, status: Literal["online", "degraded", "offline"], since: datetime | None, reason: str = ""
+    ) -> OutboundMessage:
+        """Retained; `since` None only for the Will, which the broker sends when we cannot."""
+        message = StatusMessage(
+            appliance=self._appliance, status=status, since=since, reason=reason, version=__version__
+        )
+        return OutboundMessage(
+            key=f"{self._appliance}:{status}:{since.isoformat() if since else 'will'}",
+            topic=self._topics.status,
+            payload=payload_of(message),
+            content_type=CONTENT_TYPE,
+            expiry_s=0,
+            retain=True,
+        )
+
+    def presence(self, clock: Clock) -> Presence:
+        return Presence(
+            online=self.status("online", clock.utc()),
+            offline=lambda: self.status("offline", clock.utc(), "closed"),
+            will=self.status("offline", None, "connection_lost"),
+        )
+
+    def heartbeat(self, at: datetime, progress: Progress) -> OutboundMessage:
+        message = HeartbeatMessage(
+            appliance=self._appliance,
+            at=at,
+            journal_sequence=progress.journal_sequence,
+            slices_decoded=progress.slices_decoded,
+            slabs_inferred=progress.slabs_inferred,
+            series_open=progress.series_open,
+            outbox_depth=progress.outbox_depth,
+            last_outcome_age_s=progress.last_outcome_age_s,
+            triton=progress.triton,
+        )
+        return OutboundMessage(
+            key=f"{self._appliance}:heartbeat:{at.isoformat()}",
+            topic=self._topics.heartbeat,
+            payload=payload_of(message),
+            content_type=CONTENT_TYPE,
+            expiry_s=self._heartbeat_expiry_s,
+        )
+
+
+def payload_of(message: EdgeMessage) -> bytes:
+    """UTF-8 JSON."""
+    return message.model_dump_json().encode("utf-8")
+
+
+def summarise(message: OutboundMessage) -> MessageSummary:
+    """Read back from the payload, so that it holds after a restart too.
+
+    A preliminary alert has no last slice yet: more are on their way. Raises pydantic's
+    ValidationError for a payload that this version did not write.
+    """
+    words = ANY_MESSAGE.validate_json(message.payload)
+    if not isinstance(words, AlertMessage):
+        return MessageSummary(kind=words.kind)
+    settled = words.status is not AlertStatus.PRELIMINARY
+    return MessageSummary(
+        kind=words.kind,
+        alert=words.alert_id,
+        status=words.status,
+        first_slice_received_at=words.timings.first_slice_received_at,
+        first_positive_slice_received_at=words.timings.first_positive_slice_received_at,
+        last_slice_received_at=words.timings.last_slice_received_at if settled else None,
+    )

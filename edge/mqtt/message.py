@@ -1,0 +1,245 @@
+"""The words on the wire: versioned messages that hold tokens and never a DICOM UID or patient data.
+
+Everything a consumer needs is in these classes; schema/*.json and asyncapi.json are made from them.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, ClassVar, Literal, SupportsFloat
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    TypeAdapter,
+    WithJsonSchema,
+)
+
+from edge.domain.alert import Alert, AlertStatus
+from edge.domain.finding import Finding, Level, Urgency
+from edge.domain.outcome import ModelIdentity, Outcome, OutcomeKind
+
+SCHEMA_VERSION = "1.0"
+NOTICE = "research use, not for clinical use"
+Notice = Literal["research use, not for clinical use"]
+
+
+def _milliseconds(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _rounded(digits: int) -> BeforeValidator:
+    """Rounds before the limits are checked: a float32 a hair above 1 is 1, not a message lost."""
+
+    def to_digits(value: object) -> object:
+        return round(float(value), digits) if isinstance(value, SupportsFloat) else value
+
+    return BeforeValidator(to_digits)
+
+
+UtcTime = Annotated[
+    AwareDatetime,
+    AfterValidator(lambda at: at.astimezone(UTC)),
+    PlainSerializer(_milliseconds, return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
+Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False), _rounded(3)]
+Millilitres = Annotated[float, Field(ge=0, allow_inf_nan=False), _rounded(1)]
+
+
+class _Words(BaseModel):
+    """Unknown fields are passed over, so that a consumer outlives an addition to version 1."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="ignore")
+
+
+class _Message(_Words):
+    schema_version: Literal["1.0"] = Field(default=SCHEMA_VERSION, description="Version of this schema.")
+    appliance: str = Field(description="Name of the appliance that speaks.")
+
+
+class FindingWords(_Words):
+    """One finding as a radiologist would name it."""
+
+    key: str = Field(description="The model's own short name of the finding.")
+    code: str = Field(description="Code value in the coding scheme.")
+    scheme: str = Field(description="Coding scheme designator, SCT for SNOMED CT.")
+    meaning: str = Field(description="Code meaning.")
+    urgency: Urgency = Field(description="How soon a human must know.")
+    level: Level = Field(description="The operating point that was passed: page or worklist.")
+    probability: Probability = Field(description="Highest probability on any slice of the run.")
+    volume_ml: Millilitres = Field(description="Volume of the segmented run in mL.")
+    slices: int = Field(ge=0, description="Number of neighbouring slices in the run.")
+
+    @classmethod
+    def of(cls, finding: Finding) -> FindingWords:
+        code = finding.rule.code
+        return cls(
+            key=finding.rule.key,
+            code=code.value,
+            scheme=code.scheme,
+            meaning=code.meaning,
+            urgency=finding.rule.urgency,
+            level=finding.level,
+            probability=finding.probability,
+            volume_ml=finding.volume_ml,
+            slices=len(finding.slices),
+        )
+
+
+class ModelWords(_Words):
+    """Which weights spoke."""
+
+    name: str
+    version: str
+    digest: str = Field(description="SHA-256 of the model file.")
+
+    @classmethod
+    def of(cls, model: ModelIdentity) -> ModelWords:
+        return cls(name=model.name, version=model.version, digest=model.digest)
+
+
+class AlertTimings(_Words):
+    """UTC by the receiver's clock, `detected_at` by the agent's."""
+
+    first_slice_received_at: UtcTime
+    first_positive_slice_received_at: UtcTime | None = Field(description="First slice of the finding.")
+    last_slice_received_at: UtcTime = Field(description="While the status is preliminary: the last so far.")
+    detected_at: UtcTime
+
+
+class ResultTimings(_Words):
+    """UTC by the receiver's clock, `settled_at` by the agent's."""
+
+    first_slice_received_at: UtcTime
+    last_slice_received_at: UtcTime
+    settled_at: UtcTime
+
+
+class _SeriesMessage(_Message):
+    notice: Notice = Field(default=NOTICE, description="What this system may be used for.")
+    test: bool = Field(default=False, description="True for a drill or a canary: page nobody for it.")
+    sequence: int = Field(
+        ge=1, description="Grows with every alert and result of this appliance; a gap is a lost message."
+    )
+    series_token: str = Field(description="Keyed digest that names the series on this appliance.")
+    study_token: str = Field(description="Keyed digest that names the study on this appliance.")
+    accession_token: str = Field(description="Keyed digest of the accession number; empty if it had none.")
+    scanner: str = Field(description="The site's alias of the sending scanner.")
+    revision: int = Field(ge=0, description="Grows when late slices reopen the series.")
+    predecessor: str | None = Field(description="outcome_id that this revision replaces.")
+    model: ModelWords
+    degraded: bool = Field(description="True when the fallback and not the inference server spoke.")
+
+
+class AlertMessage(_SeriesMessage):
+    """A finding that somebody must see now; later messages with the same alert_id amend it."""
+
+    kind: Literal["alert"] = "alert"
+    alert_id: str = Field(description="Stays the same from preliminary to the last word.")
+    status: AlertStatus = Field(
+        description="incomplete: the finding stands, but the series never completed. retracted: the "
+        "complete series does not confirm it."
+    )
+    urgency: Urgency
+    finding: FindingWords
+    timings: AlertTimings
+
+    @classmethod
+    def of(cls, alert: Alert, appliance: str, sequence: int) -> AlertMessage:
+        series, timings = alert.series, alert.timings
+        return cls(
+            appliance=appliance,
+            sequence=sequence,
+            alert_id=alert.alert_id,
+            status=alert.status,
+            urgency=alert.finding.rule.urgency,
+            finding=FindingWords.of(alert.finding),
+            series_token=series.series_token,
+            study_token=series.study_token,
+            accession_token=series.accession_token,
+            scanner=series.scanner,
+            revision=series.revision,
+            predecessor=series.predecessor,
+            model=ModelWords.of(alert.model),
+            degraded=alert.degraded,
+            timings=AlertTimings(
+                first_slice_received_at=timings.first_slice_received_at,
+                first_positive_slice_received_at=timings.first_positive_slice_received_at,
+                last_slice_received_at=timings.last_slice_received_at,
+                detected_at=timings.detected_at,
+            ),
+        )
+
+
+class ResultMessage(_SeriesMessage):
+    """The one end of a series revision; no_finding is said only of a complete series in scope."""
+
+    kind: Literal["result"] = "result"
+    outcome_id: str
+    outcome: OutcomeKind
+    reason: str = Field(description="One label: a completion reason, a scope reason or an error's reason.")
+    detail: str = Field(description="The numbers behind the reason, for a person.")
+    findings: tuple[FindingWords, ...]
+    instances: int = Field(ge=0, description="Number of DICOM instances the series had.")
+    timings: ResultTimings
+
+    @classmethod
+    def of(cls, outcome: Outcome, appliance: str, sequence: int) -> ResultMessage:
+        series = outcome.series
+        return cls(
+            appliance=appliance,
+            sequence=sequence,
+            outcome_id=outcome.outcome_id,
+            outcome=outcome.kind,
+            reason=outcome.reason,
+            detail=outcome.detail,
+            findings=tuple(FindingWords.of(f) for f in outcome.findings),
+            instances=outcome.instances,
+            series_token=series.series_token,
+            study_token=series.study_token,
+            accession_token=series.accession_token,
+            scanner=series.scanner,
+            revision=series.revision,
+            predecessor=series.predecessor,
+            model=ModelWords.of(outcome.model),
+            degraded=outcome.degraded,
+            timings=ResultTimings(
+                first_slice_received_at=outcome.first_slice_received_at,
+                last_slice_received_at=outcome.last_slice_received_at,
+                settled_at=outcome.settled_at,
+            ),
+        )
+
+
+class StatusMessage(_Message):
+    """Retained; offline without `since` is the broker speaking for an appliance that vanished (Will)."""
+
+    kind: Literal["status"] = "status"
+    status: Literal["online", "degraded", "offline"]
+    reason: str = Field(default="", description="Why it is not simply online, one label.")
+    since: UtcTime | None = Field(description="When the appliance said so; null from the broker.")
+    version: str = Field(description="Version of the appliance's software.")
+
+
+class HeartbeatMessage(_Message):
+    """Progress of the pipeline, not of a timer: figures that stand still while slices arrive are a fault."""
+
+    kind: Literal["heartbeat"] = "heartbeat"
+    at: UtcTime
+    journal_sequence: int = Field(ge=0, description="Last journal entry of the receiver seen.")
+    slices_decoded: int = Field(ge=0, description="Since the agent started.")
+    slabs_inferred: int = Field(ge=0, description="Since the agent started.")
+    series_open: int = Field(ge=0)
+    outbox_depth: int = Field(ge=0, description="Messages that no PUBACK came for yet.")
+    last_outcome_age_s: float | None = Field(ge=0, description="Seconds since the last settled series.")
+    triton: str = Field(description="Health of the inference server: serving, suspect, down or fallback.")
+
+
+EdgeMessage = AlertMessage | ResultMessage | StatusMessage | HeartbeatMessage
+ANY_MESSAGE: TypeAdapter[EdgeMessage] = TypeAdapter(Annotated[EdgeMessage, Field(discriminator="kind")])

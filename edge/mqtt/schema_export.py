@@ -1,0 +1,155 @@
+"""Writes what consumers build against: JSON Schema per message and one AsyncAPI 3.0 document.
+
+`python -m edge.mqtt.schema_export` after every change of a message; a test compares.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from edge.domain.finding import Urgency
+from edge.mqtt.drafts import CONTENT_TYPE
+from edge.mqtt.message import (
+    NOTICE,
+    SCHEMA_VERSION,
+    AlertMessage,
+    HeartbeatMessage,
+    ResultMessage,
+    StatusMessage,
+)
+from edge.settings import MqttSettings
+
+ROOM = Path(__file__).parent
+MAJOR = SCHEMA_VERSION.split(".")[0]
+MESSAGES: Mapping[str, type[BaseModel]] = {
+    "alert": AlertMessage,
+    "result": ResultMessage,
+    "status": StatusMessage,
+    "heartbeat": HeartbeatMessage,
+}
+Document = dict[str, Any]
+
+
+def documents() -> dict[str, Document]:
+    """Every generated document by its path below this room."""
+    schemas = {f"schema/{name}.v{MAJOR}.json": _schema(model) for name, model in MESSAGES.items()}
+    return {**schemas, "asyncapi.json": _asyncapi()}
+
+
+def text_of(document: Document) -> str:
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def _schema(model: type[BaseModel]) -> Document:
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **model.model_json_schema(mode="serialization"),
+    }
+
+
+def _asyncapi() -> Document:
+    return {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "Alerts of an imaging inference appliance",
+            "version": SCHEMA_VERSION,
+            "description": (
+                f"{NOTICE.capitalize()}. MQTT 5. Alerts and results come at least once (QoS 1): equal "
+                "correlation data is the same message, and `sequence` shows a gap. No message holds "
+                "a DICOM UID or patient data; tokens are resolved on the appliance."
+            ),
+        },
+        "defaultContentType": CONTENT_TYPE,
+        "servers": {
+            "broker": {
+                "host": "{host}:{port}",
+                "protocol": "mqtt",
+                "protocolVersion": "5",
+                "description": "The site's broker, or the appliance's own on loopback.",
+                "variables": {
+                    "host": {"default": _default("host")},
+                    "port": {"default": _default("port")},
+                },
+            }
+        },
+        "channels": {
+            "alert": _channel(
+                "alert/{urgency}",
+                "alert",
+                "A finding somebody must see now; never retained.",
+                {"urgency": {"enum": [str(u) for u in Urgency], "description": "How soon."}},
+            ),
+            "result": _channel("result", "result", "The end of every series revision; never retained."),
+            "status": _channel("status", "status", "Whether the appliance is there; retained, also as Will."),
+            "heartbeat": _channel("heartbeat", "heartbeat", "Progress of the pipeline."),
+        },
+        "operations": {
+            f"publish_{name}": {
+                "action": "send",
+                "channel": {"$ref": f"#/channels/{name}"},
+                "messages": [{"$ref": f"#/channels/{name}/messages/{name}"}],
+                "bindings": {"mqtt": {"qos": 1, "retain": name == "status", "bindingVersion": "0.2.0"}},
+            }
+            for name in MESSAGES
+        },
+        "components": {"messages": {name: _message(name, model) for name, model in MESSAGES.items()}},
+    }
+
+
+def _default(field: str) -> str:
+    return str(MqttSettings.model_fields[field].default)
+
+
+def _channel(levels: str, name: str, description: str, parameters: Document | None = None) -> Document:
+    prefix = {"default": _default("topic_prefix"), "description": "mqtt.topic_prefix"}
+    return {
+        "address": f"{{prefix}}/{{appliance}}/{levels}",
+        "description": description,
+        "parameters": {
+            "prefix": prefix,
+            "appliance": {"description": "appliance.name"},
+            **(parameters or {}),
+        },
+        "messages": {name: {"$ref": f"#/components/messages/{name}"}},
+    }
+
+
+def _message(name: str, model: type[BaseModel]) -> Document:
+    described: Document = {
+        "name": name,
+        "title": model.__name__,
+        "summary": (model.__doc__ or "").strip(),
+        "contentType": CONTENT_TYPE,
+        "correlationId": {
+            "location": "$message.header#/correlationData",
+            "description": "MQTT 5 correlation data; the same for every repetition of a message.",
+        },
+        "payload": {
+            "schemaFormat": "application/schema+json;version=draft-2020-12",
+            "schema": {"$ref": f"./schema/{name}.v{MAJOR}.json"},
+        },
+    }
+    binding: Document = {"payloadFormatIndicator": 1, "contentType": CONTENT_TYPE, "bindingVersion": "0.2.0"}
+    if name == "alert":
+        binding["responseTopic"] = f"{_default('topic_prefix')}/{{appliance}}/ack"
+        described["description"] = (
+            "The response topic is where acknowledgements will be read, with this message's correlation "
+            "data; this version sends it but does not read acknowledgements yet."
+        )
+    return {**described, "bindings": {"mqtt": binding}}
+
+
+def main() -> None:
+    for path, document in documents().items():
+        target = ROOM / path
+        target.parent.mkdir(exist_ok=True)
+        target.write_text(text_of(document), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
