@@ -239,7 +239,7 @@ class InferenceQueue(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LaunchSpec:
-    """A program for `edge up` to start and supervise; `ready` is cheap, non-raising and may be polled."""
+    """A program for `edge up` to supervise; `environment` is complete, `ready` cheap and never raises."""
 
     name: str
     argv: tuple[str, ...]

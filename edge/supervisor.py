@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import os
 import signal
 import subprocess
 import threading
@@ -63,7 +62,7 @@ class Supervisor:
             try:
                 child.process.wait(child.spec.stop_timeout_s)
             except subprocess.TimeoutExpired:
-                self._report(f"{child.spec.name} did not stop within {child.spec.stop_timeout_s:.0f} s: killed")
+                self._report(f"{child.spec.name} outlived {child.spec.stop_timeout_s:.0f} s: killed")
                 child.process.kill()
                 child.process.wait()
 
@@ -71,11 +70,11 @@ class Supervisor:
         with (self._log_dir / f"{spec.name}.log").open("ab") as log:
             return subprocess.Popen(
                 spec.argv,
-                env={**os.environ, **spec.environment},
+                env=dict(spec.environment),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                preexec_fn=_die_with_parent,  # noqa: PLW1509 - prctl alone is safe after fork
+                preexec_fn=_die_with_parent,
                 start_new_session=True,
             )
 
