@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.imaging.phantom_anatomy import Anatomy, Field, Points, anatomy, shell, skin_distance
+from edge.imaging.phantom_anatomy import Anatomy, Field, Matrix, Points, anatomy, bent, shell, skin_distance
 from edge.imaging.phantom_bleeds import (
     Bleed,
     BleedType,
@@ -33,7 +33,8 @@ REFERENCE_THICKNESS_MM = 4.0
 POINT_SPREAD_MM = 0.42
 COVERS_HEAD_MM = 130.0
 MID_HEAD_MM = 12.0
-BLOCK_MM = 4.0
+BLOCK_MM = 3.0
+CHUNK = 32768
 
 
 @dataclass(frozen=True)
@@ -139,36 +140,26 @@ def _positions(scan: Acquisition, a: Anatomy) -> NDArray[np.float64]:
 
 
 def _slice(
-    scene: _Scene, scan: Acquisition, position: NDArray[np.float64], grain: np.random.Generator
+    scene: _Scene, scan: Acquisition, position: Matrix, grain: np.random.Generator
 ) -> tuple[NDArray[np.int16], list[Field]]:
     """One slice in HU and the share of blood of each bleed, averaged through the thickness."""
     columns_mm = np.arange(scan.columns, dtype=np.float32) * np.float32(scan.pixel_spacing_mm)
     rows_mm = np.arange(scan.rows, dtype=np.float32) * np.float32(scan.pixel_spacing_mm)
-    x_mm, y_mm = columns_mm + np.float32(position[0]), rows_mm - np.float32(rows_mm[-1] / 2)
+    x_mm, y_mm = columns_mm + np.float32(position[0]), rows_mm - rows_mm[-1] / np.float32(2)
     hu = holder(x_mm[None, :], y_mm[:, None])
     shares = [np.zeros((scan.rows, scan.columns), np.float32) for _ in scene.placed]
-    row_cosines, column_cosines = (np.array(scan.image_orientation[i : i + 3]) for i in (0, 3))
-    normal = np.cross(row_cosines, column_cosines)
-    to_head = scene.anatomy.to_head
-    across, down = to_head @ row_cosines, to_head @ column_cosines
-    within = _near_head(to_head @ (position - scene.anatomy.centre_lps_mm), across, down, scan)
-    at_rows, at_columns = np.nonzero(within)
-    if at_rows.size:
-        total = np.zeros(at_rows.size, np.float32)
+    plane = _plane(scene, scan, position)
+    at_rows, at_columns = np.nonzero(_near_head(scene, plane, scan))
+    for first in range(0, at_rows.size, CHUNK):
+        here = (at_rows[first : first + CHUNK], at_columns[first : first + CHUNK])
+        head = np.zeros(here[0].size, np.float32)
         for part in range(SUBPLANES):
-            off = ((part + 0.5) / SUBPLANES - 0.5) * scan.slice_thickness_mm
-            start = to_head @ (position + off * normal - scene.anatomy.centre_lps_mm)
-            axes = [
-                rows_mm[at_rows] * np.float32(down[i])
-                + (columns_mm * np.float32(across[i]) + np.float32(start[i]))[at_columns]
-                for i in range(3)
-            ]
-            sampled, blood = _sample(scene, Points(*axes))
-            total += sampled
+            off_mm = ((part + 0.5) / SUBPLANES - 0.5) * scan.slice_thickness_mm
+            sampled, blood = _sample(scene, plane.at(rows_mm[here[0]], columns_mm[here[1]], off_mm))
+            head += sampled / np.float32(SUBPLANES)
             for share_yx, share in zip(shares, blood, strict=True):
-                share_yx[at_rows, at_columns] += share / np.float32(SUBPLANES)
-        head = total / np.float32(SUBPLANES)
-        hu[at_rows, at_columns] = np.maximum(hu[at_rows, at_columns], head)
+                share_yx[here] += share / np.float32(SUBPLANES)
+        hu[here] = np.maximum(hu[here], head)
     hu = blur(hu, POINT_SPREAD_MM / scan.pixel_spacing_mm)
     sd = scan.noise_hu * math.sqrt(REFERENCE_THICKNESS_MM / scan.slice_thickness_mm)
     hu += grainy(hu.shape, x_mm, y_mm, sd, scan.pixel_spacing_mm, grain)
@@ -178,24 +169,45 @@ def _slice(
     return np.rint(hu).astype(np.int16), shares
 
 
-def _near_head(
-    start: NDArray[np.float64], across: NDArray[np.float64], down: NDArray[np.float64], scan: Acquisition
-) -> NDArray[np.bool_]:
+@dataclass(frozen=True)
+class _Plane:
+    """A slice in head coordinates: its first voxel, and one mm along a row, a column, the normal."""
+
+    start: Matrix
+    across: Matrix
+    down: Matrix
+    normal: Matrix
+
+    def at(self, rows_mm: Field, columns_mm: Field, off_mm: float) -> Points:
+        """The points at these distances from the first voxel, `off_mm` out of the plane."""
+        start = (self.start + off_mm * self.normal).astype(np.float32)
+        down, across = self.down.astype(np.float32), self.across.astype(np.float32)
+        axes = [start[i] + rows_mm * down[i] + columns_mm * across[i] for i in range(3)]
+        return Points(*axes)
+
+
+def _plane(scene: _Scene, scan: Acquisition, position: Matrix) -> _Plane:
+    to_head = scene.anatomy.to_head
+    across, down = (np.array(scan.image_orientation[i : i + 3]) for i in (0, 3))
+    start = to_head @ (position - scene.anatomy.centre_lps_mm)
+    return _Plane(start, to_head @ across, to_head @ down, to_head @ np.cross(across, down))
+
+
+def _near_head(scene: _Scene, plane: _Plane, scan: Acquisition) -> NDArray[np.bool_]:
     """The pixels of a slice worth sampling: blocks of pixels within reach of the skin."""
     block = max(1, round(BLOCK_MM / scan.pixel_spacing_mm))
-    rows = (np.arange(0, scan.rows, block) + 0.5 * block) * scan.pixel_spacing_mm
-    columns = (np.arange(0, scan.columns, block) + 0.5 * block) * scan.pixel_spacing_mm
-    axes = [
-        (start[i] + rows[:, None] * down[i] + columns[None, :] * across[i]).astype(np.float32)
-        for i in range(3)
-    ]
-    reach = block * scan.pixel_spacing_mm + 0.5 * scan.slice_thickness_mm + 3.0
-    near = skin_distance(Points(*axes)) < reach
+    block_mm = block * scan.pixel_spacing_mm
+    rows = np.arange(0.5 * block_mm, scan.rows * scan.pixel_spacing_mm + block_mm, block_mm)
+    columns = np.arange(0.5 * block_mm, scan.columns * scan.pixel_spacing_mm + block_mm, block_mm)
+    middle = plane.at(rows[:, None].astype(np.float32), columns[None, :].astype(np.float32), 0.0)
+    reach = 0.75 * block_mm + 0.5 * scan.slice_thickness_mm + 1.5
+    near = skin_distance(bent(scene.anatomy, middle)) < reach
     return near.repeat(block, axis=0).repeat(block, axis=1)[: scan.rows, : scan.columns]
 
 
 def _sample(scene: _Scene, p: Points) -> tuple[Field, list[Field]]:
     """HU of the model at points, and the share of each bleed."""
+    p = bent(scene.anatomy, p)
     whole = shell(p)
     outside = whole.outside
     inside = outside < 0.0

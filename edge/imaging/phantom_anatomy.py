@@ -141,6 +141,14 @@ def step(offset_mm: Field, width_mm: float) -> Field:
     return 0.5 + 0.5 * np.tanh(offset_mm / width_mm)
 
 
+def bent(a: Anatomy, p: Points) -> Points:
+    """The points under long waves, so no head is a perfect oval; shears, so volumes stay true."""
+    f = a.phases
+    x = p.x + 1.4 * np.sin(0.042 * p.y + f[0]) + 0.8 * np.sin(0.09 * p.y + 0.04 * p.z + f[1])
+    y = p.y + 1.6 * np.sin(0.045 * x + f[2]) + 0.6 * np.sin(0.08 * p.z + f[3])
+    return Points(x, y, p.z)
+
+
 def vault(p: Points) -> tuple[Field, Field]:
     """Radius relative to the inner table of the vault, and signed radial distance to it in mm."""
     x2 = p.x / (HALF_WIDTH * (1.0 + 0.0011 * p.y))
@@ -218,7 +226,7 @@ def _base(p: Points) -> tuple[Field, Field, Field]:
     """
     ax = np.abs(p.x)
     central = bump(p.x, 15.0)
-    anterior = -24.0 + 6.0 * bump(ax - 30.0, 14.0) - 4.0 * bump(ax, 9.0)
+    anterior = -27.0 + 11.0 * bump(ax - 31.0, 17.0) * bump(p.y + 55.0, 21.0) - 3.0 * bump(ax, 8.0)
     sella = -27.0 - 6.0 * bump(p.y + 9.0, 6.0)
     middle = -43.0 * (1.0 - central) + sella * central
     clivus = np.clip(-27.0 - 1.4 * (p.y - 3.0), -70.0, -27.0)
@@ -227,12 +235,14 @@ def _base(p: Points) -> tuple[Field, Field, Field]:
     ridge_y = 4.0 + 0.55 * (ax - 12.0)
     behind_wing = step(p.y - wing_y, 3.0)
     behind_ridge = step(p.y - ridge_y, 4.0)
-    petrous = bump(p.y - ridge_y, 9.0) * step(ax - 11.0, 4.0)
+    petrous = bump(p.y - ridge_y - 1.0, 11.0) * step(ax - 11.0, 4.0)
     wing = bump(p.y - wing_y, 4.0) * step(ax - 12.0, 5.0)
     height = (1.0 - behind_wing) * anterior
     height += behind_wing * ((1.0 - behind_ridge) * middle + behind_ridge * posterior)
-    height += petrous * (14.0 - 9.0 * bump(ax - 12.0, 9.0)) + 4.0 * wing
+    height += petrous * (23.0 - 7.0 * bump(ax - 12.0, 9.0) - 4.0 * petrous) + 6.0 * wing
     opening = bump(p.x, 14.0) * bump(p.y - 35.0, 15.0)
     height = height - 400.0 * np.maximum(opening - 0.45, 0.0)
-    thickness = 2.5 + 17.0 * petrous + 16.0 * central * bump(p.y + 5.0, 22.0) + 3.0 * behind_ridge
+    thickness = (
+        2.5 + 17.0 * petrous + 5.0 * wing + 16.0 * central * bump(p.y + 5.0, 22.0) + 3.0 * behind_ridge
+    )
     return height, thickness, petrous

@@ -89,7 +89,7 @@ class PlacedBleed:
             case BleedType.INTRAVENTRICULAR:
                 return held.ventricle
             case BleedType.INTRAPARENCHYMAL:
-                return (1.0 - held.ventricle) * (1.0 - 0.6 * held.subarachnoid)
+                return 1.0 - held.ventricle
             case _:
                 return soft(2.0 - p.x * np.float32(self._sign), 2.0) * (1.0 - held.cerebellum)
 
@@ -112,8 +112,8 @@ class PlacedBleed:
             case BleedType.SUBDURAL:
                 azimuth = np.arctan2(p.y, p.x * np.float32(self._sign)) - self.centre[1] / 82.0
                 rise = np.arctan2(p.z, np.sqrt(p.x * p.x + p.y * p.y)) - self.centre[2] / 71.0
-                taper = (1.0 - (azimuth / 1.3) ** 2) * (1.0 - (rise / 0.95) ** 2)
-                inside = (np.abs(azimuth) < 1.3) & (np.abs(rise) < 0.95)
+                taper = (1.0 - (azimuth / 1.2) ** 2) * (1.0 - (rise / 0.75) ** 2)
+                inside = (np.abs(azimuth) < 1.2) & (np.abs(rise) < 0.75)
                 taper = np.where(inside, np.maximum(taper, 1e-4), np.float32(1e-4))
                 return depth / (np.sqrt(taper) * (1.0 + 0.08 * rough))
             case BleedType.SUBARACHNOID:
@@ -152,7 +152,7 @@ class PlacedBleed:
         """The share of oedema: a rim around a bleed in the brain, wider from day to day."""
         if self.bleed.type is not BleedType.INTRAPARENCHYMAL:
             return np.zeros_like(p.x)
-        rim_mm = 2.0 + 6.0 * (1.0 - math.exp(-self.bleed.age_hours / 48.0))
+        rim_mm = 3.0 + 7.0 * (1.0 - math.exp(-self.bleed.age_hours / 48.0))
         gap = self._field(p, depth) - np.float32(self.level + 0.5 * rim_mm)
         return 0.8 * soft(gap, rim_mm)
 
@@ -214,7 +214,7 @@ def _seat(bleed: Bleed, rng: np.random.Generator) -> PlacedBleed:
     jitter = [float(v) for v in rng.normal(0.0, 2.0, 3)]
     azimuth, rise = float(rng.uniform(-0.5, 0.5)), float(rng.uniform(0.12, 0.4))
     stretch = tuple(float(v) for v in rng.uniform(0.8, 1.25, 3))
-    seats = ((27.0, -16.0, 6.0), (27.0, -16.0, 6.0), (36.0, 24.0, 24.0), (28.0, -42.0, 24.0))
+    seats = ((27.0, -16.0, 6.0), (27.0, -16.0, 6.0), (36.0, 24.0, 24.0), (30.0, -36.0, 22.0))
     x, y, z = seats[int(rng.integers(len(seats)))]
     inward = (0.0, 0.0, 0.0)
     if bleed.type is BleedType.SUBARACHNOID:

@@ -7,21 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from edge.imaging.phantom_anatomy import Anatomy, Field, Points, bump, soft, step
+from edge.imaging.phantom_fluid import cisterns, ellipse, sylvian, ventricles
 
 WHITE_HU, GREY_HU, CSF_HU, DURA_HU, SINUS_HU = 28.0, 38.5, 6.5, 52.0, 57.0
 SULCUS_WAVE_PER_MM = 0.245
 HINDBRAIN_TOP = 12.0
-
-Capsule = tuple[tuple[float, float, float], tuple[float, float, float], float, float]
-# Lateral ventricle of one side as (from, to, radius, radius): frontal horn, body, atrium, horns.
-_LATERAL: tuple[Capsule, ...] = (
-    ((14.0, -46.0, 2.0), (7.0, -22.0, 13.0), 4.2, 4.6),
-    ((7.0, -22.0, 13.0), (12.0, 4.0, 20.0), 4.6, 4.4),
-    ((12.0, 4.0, 20.0), (22.0, 27.0, 12.0), 4.4, 6.2),
-    ((22.0, 27.0, 12.0), (23.0, 55.0, 4.0), 6.2, 2.8),
-    ((22.0, 27.0, 12.0), (35.0, 8.0, -12.0), 5.0, 2.0),
-    ((35.0, 8.0, -12.0), (31.0, -16.0, -20.0), 2.0, 1.6),
-)
 
 
 @dataclass(frozen=True)
@@ -36,14 +26,15 @@ class Contents:
 
 def contents(a: Anatomy, p: Points, depth: Field, rho: Field) -> Contents:
     """The brain at points inside the cavity; `depth` is mm from the inner table, positive inside."""
+    p = _wobbled(a, p)
     ax = np.abs(p.x)
     below_tent = _below_tentorium(p, ax)
-    cerebellum = soft(-below_tent, 1.0) * step(p.y - 12.0, 3.0)
+    cerebellum = soft(-below_tent, 1.0) * step(p.y - 2.0 - 0.5 * ax, 2.0)
     midline = p.x + 1.0 * np.sin(p.y / 13.0 + a.phases[5]) * np.sin(p.z / 15.0 + a.phases[6])
-    ventricle = _ventricles(a, p, ax)
-    rim = 0.5 + 1.1 * a.sulcus_mm
+    ventricle = ventricles(a, p, ax)
+    rim = 0.2 + 0.9 * a.sulcus_mm
     surface = np.minimum(depth - rim, _from_midline(p, np.abs(midline), a.sulcus_mm))
-    fissure = np.minimum(_sulci(a, p, rho, depth), _sylvian(p, ax, a.sulcus_mm))
+    fissure = np.minimum(_sulci(a, p, rho, depth), sylvian(p, ax, a.sulcus_mm))
     cortex = np.minimum(surface, fissure)
     fluid = soft(cortex, 1.0)
     grey = soft(cortex - 2.9, 1.6)
@@ -53,7 +44,7 @@ def contents(a: Anatomy, p: Points, depth: Field, rho: Field) -> Contents:
         hind_hu, hind, hind_fluid = _hindbrain(a, p, depth, cerebellum)
         hu = hu * (1.0 - hind) + hind_hu * hind
         fluid = np.where(hind > 0.5, hind_fluid, fluid)
-        fluid = np.maximum(fluid, _cisterns(p, ax, depth, a.sulcus_mm))
+        fluid = np.maximum(fluid, cisterns(a, p, ax, depth))
     fluid = fluid * (1.0 - ventricle)
     hu = hu * (1.0 - fluid) + CSF_HU * fluid
     hu = hu * (1.0 - ventricle) + CSF_HU * ventricle
@@ -65,9 +56,27 @@ def contents(a: Anatomy, p: Points, depth: Field, rho: Field) -> Contents:
         near = np.sqrt((p.x - x) ** 2 + (p.y - y) ** 2 + (p.z - z) ** 2) - speck.radius
         hu = hu + speck.hu * soft(near, 1.2)
     open_csf = np.clip(fluid - dura - sinus, 0.0, 1.0)
-    # Scatter and beam hardening lift tissue next to bone and leave a slight cup in the middle.
-    hu = hu + 14.0 * np.exp(-depth / 2.2) + 3.0 * np.exp(-depth / 16.0) - 1.0
-    return Contents(hu, open_csf, ventricle, cerebellum)
+    return Contents(hu + _hardening(a, p, ax, depth), open_csf, ventricle, cerebellum)
+
+
+def _hardening(a: Anatomy, p: Points, ax: Field, depth: Field) -> Field:
+    """HU that bone adds: brighter beside it, a slight cup amid the head, bars between the petrous bones."""
+    added = 38.0 * np.exp(-depth / 1.8) + 3.0 * np.exp(-depth / 16.0) - 1.0
+    if p.z.size and float(p.z.min()) < -20.0:
+        level = bump(p.z + 42.0, 13.0)
+        bar = -9.0 * bump(p.y - 12.0, 6.0) * step(36.0 - ax, 6.0)
+        streaks = 2.5 * np.sin(0.9 * p.y + a.phases[7]) * np.sin(0.37 * p.y + 0.05 * p.x + a.phases[8])
+        added = added + level * (bar + streaks)
+    return added
+
+
+def _wobbled(a: Anatomy, p: Points) -> Points:
+    """The points under a gentle wobble, so that no structure is a perfect curve or symmetric."""
+    f = a.phases
+    x = p.x + 1.3 * np.sin(0.16 * p.y + f[0]) * np.sin(0.14 * p.z + f[1])
+    y = p.y + 1.7 * np.sin(0.19 * p.x + f[2]) * np.sin(0.15 * p.z + f[3])
+    z = p.z + 1.7 * np.sin(0.15 * p.x + f[4]) * np.sin(0.18 * p.y + f[5])
+    return Points(x, y, z)
 
 
 def _below_tentorium(p: Points, ax: Field) -> Field:
@@ -87,26 +96,15 @@ def _sulci(a: Anatomy, p: Points, rho: Field, depth: Field) -> Field:
     w = z + 0.75 * np.sin(0.39 * x + f[11]) + 0.45 * np.sin(0.91 * y + f[12])
     folds = np.sin(u) * np.cos(v) + np.sin(v) * np.cos(w) + np.sin(w) * np.cos(u)
     uneven = np.sin(0.6 * u + f[13]) * np.sin(0.5 * w + f[14])
-    reach = 17.0 + 6.0 * uneven
-    width = a.sulcus_mm * (1.0 + 0.5 * uneven) * (1.0 - depth / reach)
+    reach = 19.0 + 8.0 * uneven
+    width = (0.25 + a.sulcus_mm) * (1.0 + 0.6 * uneven) * (1.0 - depth / reach)
     return np.abs(folds) * np.float32(3.1) - width + np.maximum(depth - reach, 0.0)
 
 
 def _from_midline(p: Points, midline: Field, sulcus_mm: float) -> Field:
     """Distance to the cleft between the hemispheres, closed where callosum and thalami bridge it."""
-    bridge = np.sqrt(((p.y + 8.0) / 42.0) ** 2 + ((p.z - 4.0) / 25.0) ** 2) - 1.0
-    return midline - 0.8 - 0.5 * sulcus_mm + 30.0 * np.maximum(-bridge, 0.0)
-
-
-def _sylvian(p: Points, ax: Field, sulcus_mm: float) -> Field:
-    """Distance to the Sylvian fissure: a cleft from the side, and the sheet over the insula."""
-    level = -9.0 + 0.35 * (p.y + 25.0) + 2.0 * np.sin(0.2 * p.y)
-    insula_x = 37.0 + 1.5 * np.sin(0.23 * p.y) + 0.004 * (p.y + 18.0) ** 2
-    cleft = np.maximum(np.abs(p.z - level), insula_x - ax)
-    cleft = np.maximum(cleft, np.abs(p.y + 14.0) - 34.0)
-    sheet = np.maximum(np.abs(ax - insula_x), np.abs(p.z - level - 9.0) - 9.0)
-    sheet = np.maximum(sheet, np.abs(p.y + 18.0) - 21.0)
-    return np.minimum(cleft, sheet) - 0.6 - 1.2 * sulcus_mm
+    bridge = np.sqrt(((p.y + 8.0) / 43.0) ** 2 + ((p.z - 2.0) / 25.0) ** 2) - 1.0
+    return midline - 0.6 - 0.45 * sulcus_mm + 30.0 * np.maximum(-bridge, 0.0)
 
 
 def _deep_grey(p: Points, ax: Field) -> Field:
@@ -119,65 +117,6 @@ def _deep_grey(p: Points, ax: Field) -> Field:
     return np.float32(0.85) * soft(nearest, 0.25)
 
 
-def _ventricles(a: Anatomy, p: Points, ax: Field) -> Field:
-    """The part of each sample in lateral, third or fourth ventricle or the aqueduct."""
-    size = a.ventricle * (1.0 + a.asymmetry * np.sign(p.x))
-    nearest = np.full_like(p.x, 99.0)
-    low, high = float(p.z.min(initial=99.0)), float(p.z.max(initial=-99.0))
-    for start, end, r0, r1 in _LATERAL:
-        margin = 2.0 * max(r0, r1)
-        if high < min(start[2], end[2]) - margin or low > max(start[2], end[2]) + margin:
-            continue
-        nearest = np.minimum(nearest, _capsule(ax, p.y, p.z, start, end, r0, r1, size))
-    nearest = np.maximum(nearest, 0.9 - ax)
-    third = np.maximum(ax - 0.9 - 1.4 * a.ventricle, _ellipse(p.y + 6.0, p.z - 1.0, 15.0, 12.0))
-    fourth = ax / 8.0 + np.abs(p.y - 29.0) / 6.5 + np.abs(p.z + 35.0) / 15.0
-    nearest = np.minimum(np.minimum(nearest, third), (fourth - 1.0) * 5.0)
-    aqueduct = _capsule(p.x, p.y, p.z, (0.0, 9.0, -2.0), (0.0, 25.0, -26.0), 1.0, 1.2, 1.0)
-    return soft(np.minimum(nearest, aqueduct), 1.0)
-
-
-def _capsule(
-    x: Field,
-    y: Field,
-    z: Field,
-    start: tuple[float, float, float],
-    end: tuple[float, float, float],
-    r0: float,
-    r1: float,
-    size: Field | float,
-) -> Field:
-    """Signed distance to a tube between two points whose radius goes from r0 to r1."""
-    dx, dy, dz = end[0] - start[0], end[1] - start[1], end[2] - start[2]
-    ox, oy, oz = x - start[0], y - start[1], z - start[2]
-    t = np.clip((ox * dx + oy * dy + oz * dz) / (dx * dx + dy * dy + dz * dz), 0.0, 1.0)
-    radius = (r0 + (r1 - r0) * t) * size
-    return np.sqrt((ox - t * dx) ** 2 + (oy - t * dy) ** 2 + (oz - t * dz) ** 2) - radius
-
-
-def _ellipse(u: Field, v: Field, ru: float, rv: float) -> Field:
-    return (np.sqrt((u / ru) ** 2 + (v / rv) ** 2) - 1.0) * np.float32(min(ru, rv))
-
-
-def _cisterns(p: Points, ax: Field, depth: Field, sulcus_mm: float) -> Field:
-    """Basal cisterns: suprasellar star, ambient ring, quadrigeminal, prepontine, magna."""
-    wide = 0.7 + 0.5 * sulcus_mm
-    angle = np.arctan2(p.x, -(p.y + 13.0))
-    star = np.sqrt(p.x * p.x + (p.y + 13.0) ** 2) - 11.5 * wide - 4.0 * np.cos(5.0 * angle)
-    star = np.maximum(star, np.abs(p.z + 18.0) - 5.5)
-    stem = _capsule(ax, p.y, p.z, (10.0, -19.0, -16.0), (38.0, -26.0, -11.0), 2.0, 2.4, wide)
-    ring = np.sqrt(p.x * p.x + (1.1 * (p.y - 8.0)) ** 2)
-    ambient = np.maximum(np.abs(ring - 18.0) - 1.2 * wide, np.abs(p.z + 9.0) - 9.0)
-    plate = np.sqrt(
-        (p.x / 10.0) ** 2 + ((p.y - 23.0 - 0.02 * p.x * p.x) / 3.6) ** 2 + ((p.z + 2.0) / 8.0) ** 2
-    )
-    magna = np.sqrt((p.x / 11.0) ** 2 + ((p.y - 56.0) / 9.0) ** 2 + ((p.z + 56.0) / 9.0) ** 2)
-    pontine = np.maximum(np.maximum(depth - 3.6 * wide, ax - 16.0), np.maximum(p.z + 20.0, p.y - 26.0))
-    nearest = np.minimum(np.minimum(star, stem), np.minimum(ambient, pontine))
-    nearest = np.minimum(nearest, (np.minimum(plate, magna) - 1.0) * np.float32(3.6))
-    return soft(nearest, 1.2)
-
-
 def _hindbrain(a: Anatomy, p: Points, depth: Field, cerebellum: Field) -> tuple[Field, Field, Field]:
     """Cerebellum with its folia, and the brain stem: HU, share of the sample, fluid in it."""
     ring = np.sqrt(p.x * p.x + (1.1 * (p.y - 8.0)) ** 2)
@@ -186,12 +125,13 @@ def _hindbrain(a: Anatomy, p: Points, depth: Field, cerebellum: Field) -> tuple[
     low_ring = np.where(p.z > -20.0, ring, back)
     stem = soft(low_ring - stem_r, 1.5) * step(-p.z - 2.0, 3.0)
     out = np.sqrt(p.x * p.x + (p.y - 30.0) ** 2 + (1.3 * (p.z + 30.0)) ** 2)
-    folia = np.sin(1.15 * out + 1.2 * np.sin(0.13 * p.x + a.phases[15]) + 0.8 * np.sin(0.2 * p.y))
-    bark = soft(depth - 9.0, 6.0)
+    folia = np.sin(1.25 * out + 1.6 * np.sin(0.13 * p.x + a.phases[15]) + 1.1 * np.sin(0.2 * p.y))
+    vermis = bump(p.x, 7.0) * step(p.y - 34.0, 3.0)
+    bark = np.maximum(soft(depth - 12.0, 8.0), 0.8 * vermis)
     arms = bump(np.abs(p.x) - 17.0, 9.0) * bump(p.y - 38.0, 11.0) * bump(p.z + 32.0, 10.0)
-    hu = 37.0 - 7.0 * arms + 1.2 * folia * (1.0 - arms)
+    hu = 36.5 - 6.0 * arms + 1.6 * folia * (1.0 - arms) + 2.0 * vermis
     hu = hu * (1.0 - stem) + 32.5 * stem
-    fluid = np.clip((folia - 1.0 + 0.12 * a.sulcus_mm) * 6.0, 0.0, 0.55) * bark * (1.0 - stem)
+    fluid = np.clip((folia - 1.0 + 0.15 * a.sulcus_mm) * 5.0, 0.0, 0.6) * bark * (1.0 - stem)
     fluid = np.maximum(fluid, soft(depth - 0.6 - 0.8 * a.sulcus_mm, 1.0))
     return hu, np.maximum(cerebellum, stem), fluid
 
@@ -200,9 +140,9 @@ def _dura(
     a: Anatomy, p: Points, ax: Field, midline: Field, depth: Field, below_tent: Field
 ) -> tuple[Field, Field]:
     """Falx and tentorium, and the venous sinuses along them."""
-    inner = _ellipse(p.y + 4.0, p.z - 2.0, 56.0, 44.0)
-    falx = np.maximum(np.abs(midline) - 0.55, -inner)
-    falx = np.maximum(falx, np.maximum(below_tent + 1.0, -p.z - 8.0))
+    inner = ellipse(p.y + 12.0, p.z, 46.0, 34.0)
+    falx = np.maximum(np.abs(midline) - 0.6, -inner)
+    falx = np.maximum(falx, np.maximum(below_tent + 1.0, -p.z - 20.0 + 0.3 * np.maximum(p.y, 0.0)))
     notch = np.sqrt(p.x * p.x + (p.y - 8.0) ** 2)
     tent = np.maximum(np.abs(below_tent) * 0.9 - 0.6, 24.0 - notch)
     tent = np.maximum(tent, 12.0 - p.y)

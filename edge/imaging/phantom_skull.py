@@ -25,8 +25,9 @@ def outside_cavity(a: Anatomy, p: Points, shell: Shell) -> Field:
     skin = skin_distance(p)
     thick = skull_thickness(a, p, shell.rho)
     low = p.z.size > 0 and float(p.z.min()) < FACE_TOP
-    texture = _weave(a, p, 1.9)
-    hu = _soft_tissue(a, p, skin, over_vault - thick, texture)
+    texture = _weave(a, p, 0.83)
+    beside_bone = np.where(under_base > 3.0, np.float32(40.0), over_vault - thick)
+    hu = _soft_tissue(a, p, skin, beside_bone, texture)
     # Below the floor the vault shell ends where the base takes over.
     vaulted = np.abs(over_vault - 0.5 * thick) - 0.5 * thick
     bone = np.where(under_base > base_mm + 3.0, np.float32(99.0), vaulted)
@@ -42,7 +43,7 @@ def outside_cavity(a: Anatomy, p: Points, shell: Shell) -> Field:
     part = soft(bone, 0.9)
     hu = hu * (1.0 - part) + bone_hu * part
     if low:
-        hu = _air_spaces(a, p, _orbits(a, p, hu))
+        hu = _air_spaces(a, p, _orbits(a, p, hu), skin)
     outside = soft(-skin, 0.9)
     return hu * (1.0 - outside) + AIR_HU * outside
 
@@ -69,14 +70,15 @@ def _soft_tissue(a: Anatomy, p: Points, skin: Field, over_bone: Field, texture: 
     """Skin, fat, and muscle where there is room for it: temples, neck and face."""
     strands = _weave(a, p, 0.16)
     room = over_bone - skin
-    muscle = soft(over_bone - 1.4 - 0.45 * np.maximum(room - 8.0, 0.0), 1.2)
-    deep = step(-skin - 7.0, 1.5) * step(strands + 0.25, 0.12)
-    muscle = np.maximum(muscle, deep * step(-p.z - 12.0, 6.0))
+    temple = 0.45 * np.clip(room - 7.5, 0.0, 16.0) * step(p.z + 45.0, 5.0)
+    muscle = soft(over_bone - 1.0 - temple, 1.2)
+    deep = step(-skin - 7.0, 1.5) * step(strands + 0.12, 0.1)
+    muscle = np.maximum(muscle, deep * step(-p.z - 20.0, 6.0))
     flesh = MUSCLE_HU + 6.0 * texture
     fat = a.fat_hu + 8.0 * texture
     hu = flesh * muscle + fat * (1.0 - muscle)
-    dermis = soft(-skin - 1.7, 0.9)
-    return hu * (1.0 - dermis) + 30.0 * dermis
+    dermis = soft(-skin - 2.1, 0.8)
+    return hu * (1.0 - dermis) + 48.0 * dermis
 
 
 def _facial_bone(p: Points) -> Field:
@@ -122,7 +124,7 @@ def _orbits(a: Anatomy, p: Points, hu: Field) -> Field:
     return hu * (1.0 - eye) + inner * eye
 
 
-def _air_spaces(a: Anatomy, p: Points, hu: Field) -> Field:
+def _air_spaces(a: Anatomy, p: Points, hu: Field, skin: Field) -> Field:
     """Sinuses, nasal cavity, mastoid cells and ear canals."""
     ax = np.abs(p.x)
     cells = _weave(a, p, 1.1)
@@ -134,17 +136,17 @@ def _air_spaces(a: Anatomy, p: Points, hu: Field) -> Field:
     maxillary = _ellipsoid(ax - 28.0, p.y + 56.0, p.z + 74.0, 13.0, 16.0, 15.0)
     nose = np.maximum(_ellipsoid(ax - 6.0, p.y + 58.0, p.z + 72.0, 5.0, 32.0, 22.0), 1.0 - ax)
     pharynx = _ellipsoid(p.x, p.y + 14.0, p.z + 78.0, 13.0, 10.0, 16.0)
-    canal = np.maximum(np.sqrt((p.y - 9.0) ** 2 + (p.z + 46.0) ** 2) - 3.2, 44.0 - ax)
+    canal = np.maximum(np.sqrt((p.y - 9.0) ** 2 + (p.z + 46.0) ** 2) - 2.6, np.abs(ax - 55.0) - 12.0)
     open_air = np.minimum(np.minimum(sphenoid, frontal), np.minimum(maxillary, nose))
-    open_air = np.minimum(np.minimum(open_air, pharynx), canal)
+    open_air = np.minimum(open_air, pharynx)
     honey = np.maximum(ethmoid, -0.25 - lamella)
     mastoid = _ellipsoid(ax - 55.0, p.y - 27.0, p.z + 46.0, 9.0, 12.0, 16.0)
     pores = np.maximum(mastoid, (0.05 - cells) * 1.5)
     bone = soft(np.minimum(mastoid, ethmoid), 1.0)
     hu = hu * (1.0 - bone) + np.maximum(hu, 480.0 + 250.0 * cells) * bone
     rim = soft(np.abs(open_air - 0.7) - 0.7, 0.8)
-    hu = hu * (1.0 - rim) + np.maximum(hu, np.float32(420.0)) * rim
-    air = np.maximum(soft(open_air, 0.7), 0.92 * soft(np.minimum(honey, pores), 0.6))
+    hu = hu * (1.0 - rim) + np.maximum(hu, np.float32(420.0)) * rim * step(-skin - 4.0, 1.0)
+    air = np.maximum(soft(np.minimum(open_air, canal), 0.7), 0.92 * soft(np.minimum(honey, pores), 0.6))
     return hu * (1.0 - air) + AIR_HU * air
 
 
