@@ -9,6 +9,9 @@ from collections.abc import Callable
 
 import pytest
 
+# Debian keeps servers in sbin, which a plain user does not search.
+os.environ["PATH"] += os.pathsep + "/usr/sbin"
+
 PACKAGE_OF_PEER = {
     "mosquitto": "mosquitto",
     "mosquitto_sub": "mosquitto-clients",
