@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import sqlite3
+import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from importlib.resources import files
@@ -17,6 +18,9 @@ from edge.errors import FixConfiguration, ShedLoad
 from edge.spool.files import private_folder, sync_folder
 
 _BUSY_TIMEOUT_S = 5.0
+_PRIMARY = 0xFF  # the primary result code within an extended one
+# The shared memory of the WAL needs room as well.
+_NO_ROOM = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE)
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
@@ -36,43 +40,60 @@ def sqlite_errors(path: Path) -> Generator[None]:
     except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
         raise
     except sqlite3.DatabaseError as error:
-        code = error.sqlite_errorcode & 0xFF
-        if code == sqlite3.SQLITE_FULL:
+        if error.sqlite_errorcode in _NO_ROOM:
             raise ShedLoad(f"{path.name} cannot grow: the disk is full", hint="Free disk space.") from error
-        if code in _DAMAGED:
+        if error.sqlite_errorcode & _PRIMARY in _DAMAGED:
             raise _damaged(path, str(error)) from error
         raise OSError(errno.EIO, f"{error} ({error.sqlite_errorname})", str(path)) from error
 
 
-@contextmanager
-def transaction(connection: sqlite3.Connection) -> Generator[None]:
-    """All or nothing; durable when it ends."""
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
+class Writer:
+    """The one writing connection of a file; safe from many threads, one at a time.
 
-
-def open_writer(path: Path, schema: str, version: int, *, durable: bool = True) -> sqlite3.Connection:
-    """The one writing connection; makes the file (mode 0600) from `schema`, a .sql file beside this.
-
-    Raises FixConfiguration for a damaged file or one that a newer version of the appliance wrote.
+    Makes the file (mode 0600) from `schema`, a .sql file beside this. Raises FixConfiguration for a
+    damaged file or one that a newer version of the appliance wrote.
     """
-    private_folder(path.parent)
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-    with sqlite_errors(path):
-        connection = _connect(path.absolute().as_uri())
-        try:
-            _prepare(connection, path, schema, version, durable)
-        except BaseException:
-            connection.close()
-            raise
-    sync_folder(path.parent)
-    return connection
+
+    def __init__(self, path: Path, schema: str, version: int, *, durable: bool = True) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._failed = False
+        private_folder(path.parent)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        with sqlite_errors(path):
+            self._connection = _connect(path.absolute().as_uri())
+            try:
+                _prepare(self._connection, path, schema, version, durable)
+            except BaseException:
+                self._connection.close()
+                raise
+        sync_folder(path.parent)
+
+    @contextmanager
+    def reading(self) -> Generator[sqlite3.Connection]:
+        with self._lock, sqlite_errors(self._path):
+            yield self._connection
+
+    @contextmanager
+    def transaction(self) -> Generator[sqlite3.Connection]:
+        """All or nothing, durable when it ends; after an I/O error no further one is accepted."""
+        with self._lock, sqlite_errors(self._path):
+            if self._failed:
+                raise OSError(errno.EIO, "an earlier commit failed; restart this process", str(self._path))
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+                yield self._connection
+                self._connection.execute("COMMIT")
+            except BaseException as error:
+                # After a failed sync the kernel forgets the lost pages: later commits only seem durable.
+                self._failed = isinstance(error, sqlite3.OperationalError) and _is_io_error(error)
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    def close(self) -> None:
+        with self._lock:
+            self._connection.close()
 
 
 def open_reader(path: Path, version: int) -> sqlite3.Connection | None:
@@ -118,6 +139,11 @@ def _known_version(connection: sqlite3.Connection, path: Path, version: int) -> 
             hint="Install the newer version again, or move the state folder aside to start afresh.",
         )
     return found
+
+
+def _is_io_error(error: sqlite3.OperationalError) -> bool:
+    primary = error.sqlite_errorcode & _PRIMARY
+    return primary == sqlite3.SQLITE_IOERR and error.sqlite_errorcode not in _NO_ROOM
 
 
 def _damaged(path: Path, complaint: str) -> FixConfiguration:

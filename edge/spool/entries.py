@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import errno
-import threading
+import sqlite3
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +11,7 @@ from edge.domain.arrival import StoredInstance
 from edge.domain.identity import AssociationId, SopInstanceUID
 from edge.errors import InboxFull, ShedLoad
 from edge.ports import Clock
-from edge.spool.database import open_writer, sqlite_errors
+from edge.spool.database import Writer
 
 INBOX_DATABASE = "inbox.db"
 INBOX_SCHEMA_VERSION = 1
@@ -61,85 +60,78 @@ class Entries:
     """
 
     def __init__(self, state_dir: Path, clock: Clock, *, durable: bool) -> None:
-        self._path = state_dir / INBOX_DATABASE
         self._clock = clock
-        self._lock = threading.Lock()
-        self._failed = False
-        self._connection = open_writer(self._path, "inbox_schema.sql", INBOX_SCHEMA_VERSION, durable=durable)
+        self._writer = Writer(
+            state_dir / INBOX_DATABASE, "inbox_schema.sql", INBOX_SCHEMA_VERSION, durable=durable
+        )
 
     def close(self) -> None:
-        with self._lock:
-            self._connection.close()
+        self._writer.close()
 
     def opened(self, association_id: AssociationId, calling: str, called: str, peer_address: str) -> None:
-        with self._writing():
-            self._append(APPEND_OPENED, association_id, calling, called, peer_address)
+        self._append(APPEND_OPENED, association_id, calling, called, peer_address)
 
     def ended(self, association_id: AssociationId, kind: str, reason: str | None) -> None:
         """The first end of an association counts; a second one changes nothing."""
-        with self._writing():
-            self._append(APPEND_END, association_id, kind, reason)
+        self._append(APPEND_END, association_id, kind, reason)
 
     def stored(self, association_id: AssociationId, offered: StoredInstance) -> StoredInstance | None:
         """None when the row was written, else the instance that another thread was first with."""
-        with self._writing():
-            first = self._first(offered.sop_instance_uid)
+        with self._writing() as connection:
+            first = _first(connection, offered.sop_instance_uid)
             if first is None:
-                self._append(
+                connection.execute(
                     APPEND_STORED,
-                    association_id,
-                    offered.sop_instance_uid,
-                    offered.sop_class_uid,
-                    offered.transfer_syntax_uid,
-                    offered.path,
-                    offered.sha256,
-                    offered.size_bytes,
+                    (
+                        association_id,
+                        self._now(),
+                        offered.sop_instance_uid,
+                        offered.sop_class_uid,
+                        offered.transfer_syntax_uid,
+                        offered.path,
+                        offered.sha256,
+                        offered.size_bytes,
+                    ),
                 )
         return first
 
     def duplicate(self, association_id: AssociationId, uid: SopInstanceUID) -> None:
-        with self._writing():
-            self._append(APPEND_DUPLICATE, association_id, uid)
+        self._append(APPEND_DUPLICATE, association_id, uid)
 
     def conflict(self, association_id: AssociationId, uid: SopInstanceUID, refused_sha256: str) -> None:
-        with self._writing():
-            self._append(APPEND_CONFLICT, association_id, uid, refused_sha256)
+        self._append(APPEND_CONFLICT, association_id, uid, refused_sha256)
 
     def first(self, uid: SopInstanceUID) -> StoredInstance | None:
         """What is kept under `uid`."""
-        with self._lock, sqlite_errors(self._path):
-            return self._first(uid)
+        with self._writer.reading() as connection:
+            return _first(connection, uid)
 
     def open_associations(self) -> list[AssociationId]:
-        with self._lock, sqlite_errors(self._path):
-            return [AssociationId(row[0]) for row in self._connection.execute(OPEN_ASSOCIATIONS)]
+        with self._writer.reading() as connection:
+            return [AssociationId(row[0]) for row in connection.execute(OPEN_ASSOCIATIONS)]
 
     def paths_in(self, folder: str) -> set[str]:
         """The acknowledged files of one folder, relative to the state folder like `folder` itself."""
         # "0" is the character after "/".
-        with self._lock, sqlite_errors(self._path):
-            rows = self._connection.execute(PATHS_BETWEEN, (f"{folder}/", f"{folder}0"))
-            return {str(row[0]) for row in rows}
+        with self._writer.reading() as connection:
+            return {str(row[0]) for row in connection.execute(PATHS_BETWEEN, (f"{folder}/", f"{folder}0"))}
 
-    def _first(self, uid: SopInstanceUID) -> StoredInstance | None:
-        row = self._connection.execute(FIRST_INSTANCE, (uid,)).fetchone()
-        return None if row is None else StoredInstance(*row)
+    def _append(self, query: str, association_id: AssociationId, *values: str | None) -> None:
+        with self._writing() as connection:
+            connection.execute(query, (association_id, self._now(), *values))
 
-    def _append(self, query: str, association_id: AssociationId, *values: str | int | None) -> None:
-        # One statement outside BEGIN is one transaction, synced before execute returns.
-        self._connection.execute(query, (association_id, self._clock.utc().timestamp(), *values))
+    def _now(self) -> float:
+        return self._clock.utc().timestamp()
 
     @contextmanager
-    def _writing(self) -> Generator[None]:
-        with self._lock:
-            if self._failed:
-                raise OSError(errno.EIO, "an earlier commit failed; restart the receiver", str(self._path))
-            try:
-                with sqlite_errors(self._path):
-                    yield
-            except ShedLoad as error:
-                raise InboxFull from error
-            except OSError:
-                # After a failed sync the kernel forgets the lost pages: later commits only seem durable.
-                self._failed = True
-                raise
+    def _writing(self) -> Generator[sqlite3.Connection]:
+        try:
+            with self._writer.transaction() as connection:
+                yield connection
+        except ShedLoad as error:
+            raise InboxFull from error
+
+
+def _first(connection: sqlite3.Connection, uid: SopInstanceUID) -> StoredInstance | None:
+    row = connection.execute(FIRST_INSTANCE, (uid,)).fetchone()
+    return None if row is None else StoredInstance(*row)

@@ -1,0 +1,169 @@
+"""The agent's memory: what was concluded, what was paged, and what still has to reach the broker."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from edge.domain.alert import Alert
+from edge.domain.outcome import Outcome
+from edge.ports import Clock, Conclusion, Draft, PendingMessage, Receipt
+from edge.spool.database import Writer
+from edge.spool.ledger_rows import alert_row, message_row, outcome_row, pending_message, time_text
+
+LEDGER_DATABASE = "ledger.db"
+LEDGER_SCHEMA_VERSION = 1
+
+REMEMBER_INSTANCE = """
+INSERT INTO instance_series (sequence, series_instance_uid) VALUES (?, ?)
+ON CONFLICT (sequence) DO UPDATE SET series_instance_uid = excluded.series_instance_uid"""
+
+SERIES_OF_INSTANCES = "SELECT sequence, series_instance_uid FROM instance_series ORDER BY sequence"
+
+# With max() SQLite takes the other columns from the row that holds the maximum.
+CONCLUSIONS = """
+SELECT series_instance_uid, outcome_id, max(revision), through_sequence
+FROM outcome GROUP BY series_instance_uid"""
+
+PAGED_ALERTS = """
+SELECT alert_id FROM (
+    SELECT alert_id, status, max(number) FROM alert
+    WHERE series_instance_uid = ? AND revision <= ? GROUP BY alert_id)
+WHERE status IN ('preliminary', 'confirmed', 'incomplete')"""
+
+OUTCOME_EXISTS = "SELECT 1 FROM outcome WHERE series_instance_uid = ? AND revision = ?"
+
+INSERT_OUTCOME = """
+INSERT INTO outcome VALUES (
+    :series_instance_uid, :revision, :outcome_id, :through_sequence, :kind, :reason, :detail,
+    :series_token, :study_token, :accession_token, :scanner, :predecessor,
+    :model_name, :model_version, :model_digest, :instances, :degraded, :findings,
+    :first_slice_received_at, :last_slice_received_at, :settled_at)"""
+
+ALERT_EXISTS = "SELECT 1 FROM alert WHERE alert_id = ? AND status = ? AND revision = ?"
+
+INSERT_ALERT = """
+INSERT INTO alert (alert_id, status, series_instance_uid, revision, outbox_key, finding, timings,
+                   model_name, model_version, model_digest, degraded)
+VALUES (:alert_id, :status, :series_instance_uid, :revision, :outbox_key, :finding, :timings,
+        :model_name, :model_version, :model_digest, :degraded)"""
+
+MESSAGE_EXISTS = "SELECT 1 FROM outbox WHERE key = ?"
+
+# What AUTOINCREMENT would give next; a refused insert would use a number up, and gaps alarm pagers.
+NEXT_SEQUENCE = "SELECT coalesce(max(seq), 0) + 1 FROM sqlite_sequence WHERE name = 'outbox'"
+
+INSERT_MESSAGE = """
+INSERT INTO outbox (sequence, key, topic, payload, content_type, expiry_s, response_topic, retain,
+                    enqueued_at)
+VALUES (:sequence, :key, :topic, :payload, :content_type, :expiry_s, :response_topic, :retain,
+        :enqueued_at)"""
+
+PENDING = """
+SELECT sequence, key, topic, payload, content_type, expiry_s, response_topic, retain, enqueued_at
+FROM outbox WHERE published_at IS NULL ORDER BY sequence LIMIT ?"""
+
+MARK_PUBLISHED = """
+UPDATE outbox SET published_at = ?, reason_code = ?, subscribers = ?
+WHERE sequence = ? AND published_at IS NULL"""
+
+OUTBOX_DEPTH = "SELECT count(*), min(enqueued_at) FROM outbox WHERE published_at IS NULL"
+
+
+class SqliteLedger:
+    """ports.Ledger on disk; its process holds `exclusive(state_dir, "agent")`.
+
+    Raises ShedLoad when the disk is full and OSError when it fails; nothing was changed then, and
+    after the latter nothing will be.
+    """
+
+    def __init__(self, state_dir: Path, *, clock: Clock) -> None:
+        self._clock = clock
+        self._wakes: list[Callable[[], None]] = []
+        self._writer = Writer(state_dir / LEDGER_DATABASE, "ledger_schema.sql", LEDGER_SCHEMA_VERSION)
+
+    def close(self) -> None:
+        self._writer.close()
+
+    def remember_instance(self, sequence: int, series_instance_uid: str) -> None:
+        with self._writer.transaction() as connection:
+            connection.execute(REMEMBER_INSTANCE, (sequence, series_instance_uid))
+
+    def series_of_instances(self) -> Mapping[int, str]:
+        with self._writer.reading() as connection:
+            return dict(connection.execute(SERIES_OF_INSTANCES).fetchall())
+
+    def conclusions(self) -> Mapping[str, Conclusion]:
+        with self._writer.reading() as connection:
+            rows = connection.execute(CONCLUSIONS).fetchall()
+        return {uid: Conclusion(*conclusion) for uid, *conclusion in rows}
+
+    def paged_alerts(self, series_instance_uid: str, revision: int) -> frozenset[str]:
+        with self._writer.reading() as connection:
+            rows = connection.execute(PAGED_ALERTS, (series_instance_uid, revision)).fetchall()
+        return frozenset(row[0] for row in rows)
+
+    def alert(self, alert: Alert, draft: Draft) -> bool:
+        with self._writer.transaction() as connection:
+            raised = self._raise(connection, alert, draft)
+        self._wake(raised)
+        return raised
+
+    def conclude(
+        self, outcome: Outcome, through_sequence: int, drafts: Sequence[tuple[Alert | None, Draft]]
+    ) -> bool:
+        series = outcome.series
+        with self._writer.transaction() as connection:
+            if _exists(connection, OUTCOME_EXISTS, series.series_instance_uid, series.revision):
+                return False
+            connection.execute(INSERT_OUTCOME, outcome_row(outcome, through_sequence))
+            for alert, draft in drafts:
+                if alert is None:
+                    self._enqueue(connection, draft)
+                else:
+                    self._raise(connection, alert, draft)
+        self._wake(bool(drafts))
+        return True
+
+    def pending(self, limit: int) -> Sequence[PendingMessage]:
+        with self._writer.reading() as connection:
+            rows = connection.execute(PENDING, (limit,)).fetchall()
+        return [pending_message(*row) for row in rows]
+
+    def published(self, sequence: int, receipt: Receipt, at: datetime) -> None:
+        mark = (time_text(at), receipt.reason_code, receipt.subscribers, sequence)
+        with self._writer.transaction() as connection:
+            connection.execute(MARK_PUBLISHED, mark)
+
+    def outbox_depth(self) -> tuple[int, datetime | None]:
+        with self._writer.reading() as connection:
+            depth, oldest = connection.execute(OUTBOX_DEPTH).fetchone()
+        return depth, None if oldest is None else datetime.fromisoformat(oldest)
+
+    def on_enqueued(self, wake: Callable[[], None]) -> None:
+        self._wakes.append(wake)
+
+    def _raise(self, connection: sqlite3.Connection, alert: Alert, draft: Draft) -> bool:
+        if _exists(connection, ALERT_EXISTS, alert.alert_id, alert.status, alert.series.revision):
+            return False
+        connection.execute(INSERT_ALERT, alert_row(alert, draft.key))
+        self._enqueue(connection, draft)
+        return True
+
+    def _enqueue(self, connection: sqlite3.Connection, draft: Draft) -> None:
+        if _exists(connection, MESSAGE_EXISTS, draft.key):
+            return
+        sequence = int(connection.execute(NEXT_SEQUENCE).fetchone()[0])
+        connection.execute(INSERT_MESSAGE, message_row(sequence, draft.encode(sequence), self._clock.utc()))
+
+    def _wake(self, enqueued: bool) -> None:
+        """After the commit and outside the lock, so that whoever wakes finds the rows and may ask."""
+        if enqueued:
+            for wake in self._wakes:
+                wake()
+
+
+def _exists(connection: sqlite3.Connection, query: str, *values: str | int) -> bool:
+    return connection.execute(query, values).fetchone() is not None

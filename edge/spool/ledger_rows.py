@@ -1,0 +1,119 @@
+"""Outcomes, alerts and messages as rows of the ledger, and back."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from edge.domain.alert import Alert, Timings
+from edge.domain.finding import Finding
+from edge.domain.outcome import Outcome
+from edge.ports import OutboundMessage, PendingMessage
+
+Row = dict[str, str | int | bytes | None]
+
+
+def outcome_row(outcome: Outcome, through_sequence: int) -> Row:
+    """Named as the columns of the table outcome."""
+    series, model = outcome.series, outcome.model
+    return {
+        "series_instance_uid": series.series_instance_uid,
+        "revision": series.revision,
+        "outcome_id": outcome.outcome_id,
+        "through_sequence": through_sequence,
+        "kind": outcome.kind,
+        "reason": outcome.reason,
+        "detail": outcome.detail,
+        "series_token": series.series_token,
+        "study_token": series.study_token,
+        "accession_token": series.accession_token,
+        "scanner": series.scanner,
+        "predecessor": series.predecessor,
+        "model_name": model.name,
+        "model_version": model.version,
+        "model_digest": model.digest,
+        "instances": outcome.instances,
+        "degraded": outcome.degraded,
+        "findings": json.dumps([_finding(found) for found in outcome.findings]),
+        "first_slice_received_at": time_text(outcome.first_slice_received_at),
+        "last_slice_received_at": time_text(outcome.last_slice_received_at),
+        "settled_at": time_text(outcome.settled_at),
+    }
+
+
+def alert_row(alert: Alert, outbox_key: str) -> Row:
+    """Named as the columns of the table alert."""
+    return {
+        "alert_id": alert.alert_id,
+        "status": alert.status,
+        "series_instance_uid": alert.series.series_instance_uid,
+        "revision": alert.series.revision,
+        "outbox_key": outbox_key,
+        "finding": json.dumps(_finding(alert.finding)),
+        "timings": json.dumps(_timings(alert.timings)),
+        "model_name": alert.model.name,
+        "model_version": alert.model.version,
+        "model_digest": alert.model.digest,
+        "degraded": alert.degraded,
+    }
+
+
+def message_row(sequence: int, message: OutboundMessage, enqueued_at: datetime) -> Row:
+    """Named as the columns of the table outbox that are known before PUBACK."""
+    return {
+        "sequence": sequence,
+        "key": message.key,
+        "topic": message.topic,
+        "payload": message.payload,
+        "content_type": message.content_type,
+        "expiry_s": message.expiry_s,
+        "response_topic": message.response_topic,
+        "retain": message.retain,
+        "enqueued_at": time_text(enqueued_at),
+    }
+
+
+def pending_message(
+    sequence: int,
+    key: str,
+    topic: str,
+    payload: bytes,
+    content_type: str,
+    expiry_s: int,
+    response_topic: str | None,
+    retain: int,
+    enqueued_at: str,
+) -> PendingMessage:
+    """The columns of `message_row`, in its order."""
+    message = OutboundMessage(key, topic, payload, content_type, expiry_s, response_topic, bool(retain))
+    return PendingMessage(sequence, datetime.fromisoformat(enqueued_at), message)
+
+
+def time_text(at: datetime) -> str:
+    """UTC with microseconds always written, so that text order is time order."""
+    return at.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    code = finding.rule.code
+    return {
+        "key": finding.rule.key,
+        "code": {"value": code.value, "scheme": code.scheme, "meaning": code.meaning},
+        "urgency": finding.rule.urgency,
+        "level": finding.level,
+        "probability": finding.probability,
+        "volume_ml": finding.volume_ml,
+        "slices": len(finding.slices),
+        "key_slice": finding.key_slice,
+    }
+
+
+def _timings(timings: Timings) -> dict[str, str | None]:
+    positive = timings.first_positive_slice_received_at
+    return {
+        "first_slice_received_at": time_text(timings.first_slice_received_at),
+        "first_positive_slice_received_at": None if positive is None else time_text(positive),
+        "last_slice_received_at": time_text(timings.last_slice_received_at),
+        "detected_at": time_text(timings.detected_at),
+    }

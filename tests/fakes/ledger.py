@@ -1,0 +1,109 @@
+"""The ledger and the journal in memory; the contract suites run on these and on the files alike."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+
+from edge.domain.alert import Alert, AlertStatus
+from edge.domain.arrival import Arrival
+from edge.domain.outcome import Outcome
+from edge.ports import Clock, Conclusion, Draft, PendingMessage, Receipt
+
+
+class FakeLedger:
+    """ports.Ledger; what it holds may be looked at, and nothing in it outlives the test."""
+
+    def __init__(self, *, clock: Clock) -> None:
+        self.outcomes: dict[tuple[str, int], tuple[Outcome, int]] = {}
+        self.alerts: dict[tuple[str, AlertStatus, int], Alert] = {}
+        self.messages: dict[str, PendingMessage] = {}
+        self.receipts: dict[int, Receipt] = {}
+        self._series: dict[int, str] = {}
+        self._wakes: list[Callable[[], None]] = []
+        self._clock = clock
+        self._lock = threading.RLock()
+
+    def remember_instance(self, sequence: int, series_instance_uid: str) -> None:
+        self._series[sequence] = series_instance_uid
+
+    def series_of_instances(self) -> Mapping[int, str]:
+        return dict(self._series)
+
+    def conclusions(self) -> Mapping[str, Conclusion]:
+        ordered = sorted(self.outcomes.items(), key=lambda item: item[0][1])
+        return {uid: Conclusion(o.outcome_id, revision, n) for (uid, revision), (o, n) in ordered}
+
+    def paged_alerts(self, series_instance_uid: str, revision: int) -> frozenset[str]:
+        last = {
+            alert.alert_id: alert.status
+            for alert in self.alerts.values()
+            if alert.series.series_instance_uid == series_instance_uid and alert.series.revision <= revision
+        }
+        return frozenset(name for name, status in last.items() if status is not AlertStatus.RETRACTED)
+
+    def alert(self, alert: Alert, draft: Draft) -> bool:
+        with self._lock:
+            name = (alert.alert_id, alert.status, alert.series.revision)
+            if name in self.alerts:
+                return False
+            self._enqueue([draft])
+            self.alerts[name] = alert
+        self._wake()
+        return True
+
+    def conclude(
+        self, outcome: Outcome, through_sequence: int, drafts: Sequence[tuple[Alert | None, Draft]]
+    ) -> bool:
+        with self._lock:
+            revision = (outcome.series.series_instance_uid, outcome.series.revision)
+            if revision in self.outcomes:
+                return False
+            alerts = [(a.alert_id, a.status, a.series.revision) if a else None for a, _ in drafts]
+            self._enqueue([d for name, (_, d) in zip(alerts, drafts, strict=True) if name not in self.alerts])
+            self.alerts.update({(a.alert_id, a.status, a.series.revision): a for a, _ in drafts if a})
+            self.outcomes[revision] = (outcome, through_sequence)
+        if drafts:
+            self._wake()
+        return True
+
+    def pending(self, limit: int) -> Sequence[PendingMessage]:
+        with self._lock:
+            return [m for m in self.messages.values() if m.sequence not in self.receipts][:limit]
+
+    def published(self, sequence: int, receipt: Receipt, at: datetime) -> None:
+        self.receipts.setdefault(sequence, receipt)
+
+    def outbox_depth(self) -> tuple[int, datetime | None]:
+        waiting = self.pending(len(self.messages))
+        return len(waiting), min((m.enqueued_at for m in waiting), default=None)
+
+    def on_enqueued(self, wake: Callable[[], None]) -> None:
+        self._wakes.append(wake)
+
+    def _enqueue(self, drafts: Sequence[Draft]) -> None:
+        """All or none, as in a transaction."""
+        fresh = dict(self.messages)
+        for draft in drafts:
+            if draft.key not in fresh:
+                sequence = len(fresh) + 1
+                fresh[draft.key] = PendingMessage(sequence, self._clock.utc(), draft.encode(sequence))
+        self.messages = fresh
+
+    def _wake(self) -> None:
+        for wake in self._wakes:
+            wake()
+
+
+class FakeJournal:
+    """ports.Journal over entries that a test appends itself."""
+
+    def __init__(self) -> None:
+        self.entries: list[Arrival] = []
+
+    def append(self, arrival: Arrival) -> None:
+        self.entries.append(arrival)
+
+    def after(self, sequence: int, limit: int) -> Sequence[Arrival]:
+        return tuple(e for e in self.entries if e.sequence > sequence)[:limit]
