@@ -140,7 +140,7 @@ class Receipt:
 class MessageSummary:
     """What a message of the outbox says, for happenings and order; the times are None where unknown.
 
-    `kind` is alert or result; the other fields are an alert's.
+    `kind` is alert, result or unreadable; the other fields are an alert's.
     """
 
     kind: str

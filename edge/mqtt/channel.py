@@ -16,14 +16,14 @@ from queue import SimpleQueue
 from typing import cast
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessageInfo
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode as PahoReasonCode
 
-from edge.errors import FixConfiguration, MessageRefused, RetryPeer
+from edge.errors import MessageRefused, RetryPeer
 from edge.mqtt.acknowledgement import Acknowledgements
-from edge.mqtt.credentials import password, tls_context
+from edge.mqtt.connection import AT_LEAST_ONCE, FIRST_REFUSAL, client_for
 from edge.mqtt.drafts import Presence
 from edge.mqtt.message import SCHEMA_VERSION
 from edge.mqtt.reason import ReasonCode, connect_failure
@@ -31,11 +31,7 @@ from edge.ports import OutboundMessage, Receipt
 from edge.settings import MqttSettings
 from edge.telemetry.events import BrokerConnectionChanged, Happening, PublishFailed
 
-AT_LEAST_ONCE = 1
 NO_MATCHING_SUBSCRIBERS = 0x10
-FIRST_REFUSAL = 0x80
-CONNECT_TIMEOUT_S = 5.0
-RECONNECT_AFTER_S = (1, 8)
 # A connection that answers pings but gave no PUBACK for this many keep-alives is cut.
 PATIENCE_KEEPALIVES = 2
 # Only late PUBACKs pile up here, one a puback_timeout, until keep alive cuts the connection.
@@ -96,18 +92,8 @@ class MqttChannel:
         self._announcer.join()
 
     def _configured(self, client_id: str) -> Client:
-        try:
-            self._settings.host.encode("idna")
-        except UnicodeError as error:
-            raise FixConfiguration(f"mqtt.host {self._settings.host!r} is no host name: {error}") from error
-        client = Client(CallbackAPIVersion.VERSION2, client_id=client_id, protocol=MQTTProtocolVersion.MQTTv5)
-        client.connect_timeout = CONNECT_TIMEOUT_S
+        client = client_for(self._settings, client_id)
         client.max_queued_messages_set(MOST_UNACKNOWLEDGED)
-        client.reconnect_delay_set(*RECONNECT_AFTER_S)
-        client.username_pw_set(self._settings.username, password(self._settings))
-        context = tls_context(self._settings)
-        if context is not None:
-            client.tls_set_context(context)  # pyright: ignore[reportUnknownMemberType] -- unannotated
         will = self._presence.will
         client.will_set(
             will.topic,

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from pydantic import ValidationError
+
 from edge import __version__
 from edge.domain.alert import Alert, AlertStatus
 from edge.domain.outcome import Outcome
@@ -153,10 +155,13 @@ def payload_of(message: EdgeMessage) -> bytes:
 def summarise(message: OutboundMessage) -> MessageSummary:
     """Read back from the payload, so that it holds after a restart too.
 
-    A preliminary alert has no last slice yet: more are on their way. Raises pydantic's
-    ValidationError for a payload that this version did not write.
+    A preliminary alert has no last slice yet: more are on their way. A payload that another version
+    wrote before an update is of kind `unreadable`; it is sent all the same.
     """
-    words = ANY_MESSAGE.validate_json(message.payload)
+    try:
+        words = ANY_MESSAGE.validate_json(message.payload)
+    except ValidationError:
+        return MessageSummary(kind="unreadable")
     if not isinstance(words, AlertMessage):
         return MessageSummary(kind=words.kind)
     settled = words.status is not AlertStatus.PRELIMINARY
