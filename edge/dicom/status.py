@@ -1,0 +1,69 @@
+"""DIMSE statuses of C-STORE (PS3.4 table B.2-1, PS3.7 annex C), and which of them an error means."""
+
+from __future__ import annotations
+
+import errno
+from dataclasses import dataclass
+from enum import IntEnum
+
+from edge.errors import ShedLoad
+from edge.ports import Reception
+
+_NO_RESOURCES = frozenset({errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
+
+
+class StoreStatus(IntEnum):
+    """What we answer; the comment goes into (0000,0902), at most 64 characters, no patient data."""
+
+    SUCCESS = 0x0000
+    PROCESSING_FAILURE = 0x0110
+    INVALID_SOP_INSTANCE = 0x0117
+    OUT_OF_RESOURCES = 0xA700
+    ELEMENTS_DISCARDED = 0xB006
+    CANNOT_UNDERSTAND = 0xC000
+    CANNOT_STORE = 0xC001
+
+
+@dataclass(frozen=True, slots=True)
+class StoreAnswer:
+    """One C-STORE response; `reason` is a metric label, empty for success."""
+
+    status: StoreStatus
+    reason: str = ""
+    comment: str = ""
+
+
+_ANSWERS = {
+    Reception.STORED: StoreAnswer(StoreStatus.SUCCESS),
+    Reception.DUPLICATE: StoreAnswer(StoreStatus.SUCCESS),
+    Reception.CONFLICT: StoreAnswer(
+        StoreStatus.ELEMENTS_DISCARDED, "conflict", "Known SOP Instance UID with other content, first kept"
+    ),
+}
+EMPTY_DATA_SET = StoreAnswer(StoreStatus.CANNOT_UNDERSTAND, "empty_data_set", "Data set is empty")
+BAD_INSTANCE_UID = StoreAnswer(
+    StoreStatus.INVALID_SOP_INSTANCE, "invalid_sop_instance_uid", "SOP Instance UID is not usable"
+)
+
+
+def answer_to_reception(reception: Reception) -> StoreAnswer:
+    """A repeat is a success; other content under a known UID is a warning, for it was not kept."""
+    return _ANSWERS[reception]
+
+
+def answer_to_error(error: Exception) -> StoreAnswer:
+    """Nothing was kept; what the peer should make of it."""
+    if isinstance(error, ShedLoad):
+        return StoreAnswer(StoreStatus.OUT_OF_RESOURCES, "inbox_full", "Disk floor reached, send again later")
+    if isinstance(error, OSError) and error.errno in _NO_RESOURCES:
+        name = errno.errorcode[error.errno].lower()
+        return StoreAnswer(StoreStatus.OUT_OF_RESOURCES, name, "Out of resources, send again later")
+    if isinstance(error, OSError):
+        name = errno.errorcode.get(error.errno or 0, "os_error").lower()
+        return StoreAnswer(StoreStatus.CANNOT_STORE, name, "Storage failed, send again later")
+    return StoreAnswer(StoreStatus.PROCESSING_FAILURE, "processing_failure", "Internal error")
+
+
+def usable_uid(uid: str) -> bool:
+    """1 to 64 printable ASCII characters; leading zeros and letters occur in the field and harm nobody."""
+    return 1 <= len(uid) <= 64 and all(0x20 < ord(c) < 0x7F and c != "\\" for c in uid)
