@@ -1,0 +1,190 @@
+"""ports.InferenceQueue: our own priorities, retries, breaker and fallback in front of a server.
+
+Triton's priority levels and queue timeouts cost up to 500 ms per request, so the queue is here and
+only `in_flight` requests are at the server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from edge.errors import RefuseModel, RetryPeer
+from edge.ports import Clock, InferenceServer, InferRequest, InferResult, Priority
+from edge.telemetry.events import InferenceFailed, SlabInferred
+from edge.triton.breaker import Event
+from edge.triton.canary import Canary
+from edge.triton.status import RequestRefused, ServerBroken, ServerLate
+from edge.triton.trust import Emit, Remedy, Sleep, Trust, bounded, event_of, pause_s, reason_of
+
+# A slab that is late again though the canary passed in between is too slow for the server.
+LATE_ALLOWED = 2
+
+
+@dataclass(order=True)
+class _Entry:
+    priority: Priority
+    sequence: int
+    request: InferRequest = field(compare=False)
+    answer: asyncio.Future[InferResult] = field(compare=False)
+    queued_at: float = field(compare=False)
+    attempts: int = field(default=0, compare=False)
+    broke: int = field(default=0, compare=False)
+    late: int = field(default=0, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """`attempts` per slab before the fallback or the next round; `in_flight` at the server at once."""
+
+    in_flight: int
+    attempts: int
+
+
+class InferenceDispatcher:
+    """Give `run` to a supervised task; `infer` waits, cancellable, until it is answered or refused.
+
+    Nothing is inferred before the canary has passed. While trust is lost the `fallback` answers;
+    without one everybody waits. For `remedies` see Trust.
+    """
+
+    def __init__(
+        self,
+        server: InferenceServer,
+        canary: Canary,
+        policy: Policy,
+        clock: Clock,
+        emit: Emit,
+        *,
+        fallback: InferenceServer | None = None,
+        remedies: Sequence[Remedy] = (),
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
+        self._server = server
+        self._policy = policy
+        self._clock = clock
+        self._emit = emit
+        self._fallback = fallback
+        self._fallback_checked = False
+        self._sleep = sleep
+        self._queue: list[_Entry] = []
+        self._sequence = 0
+        self._trust = Trust(
+            server,
+            canary,
+            policy.attempts,
+            clock,
+            emit,
+            covered=fallback is not None,
+            remedies=remedies,
+            sleep=sleep,
+        )
+
+    async def infer(self, request: InferRequest, priority: Priority) -> InferResult:
+        """See the port."""
+        answer: asyncio.Future[InferResult] = asyncio.get_running_loop().create_future()
+        self._sequence += 1
+        await self._push(_Entry(priority, self._sequence, request, answer, self._clock.monotonic()))
+        return await answer
+
+    async def run(self) -> None:
+        """Works until cancelled; what is queued then is kept for the next `run`."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._trust.watch())
+            for _ in range(self._policy.in_flight):
+                tasks.create_task(self._work())
+
+    async def _work(self) -> None:
+        while True:
+            async with self._trust.changed:
+                await self._trust.changed.wait_for(self._may_work)
+                entry = heapq.heappop(self._queue)
+            try:
+                await self._attempt(entry)
+            except asyncio.CancelledError:
+                heapq.heappush(self._queue, entry)
+                raise
+            except Exception as error:
+                # Our own bug: the one who waits must hear of it, and so must the supervisor.
+                if not entry.answer.done():
+                    entry.answer.set_exception(error)
+                raise
+
+    def _may_work(self) -> bool:
+        while self._queue and self._queue[0].answer.done():
+            heapq.heappop(self._queue)  # whoever asked has gone
+        return bool(self._queue) and (self._trust.granted or self._falls_back)
+
+    @property
+    def _falls_back(self) -> bool:
+        return self._fallback is not None and self._trust.lost
+
+    async def _attempt(self, entry: _Entry) -> None:
+        tired = entry.attempts >= self._policy.attempts or entry.late >= LATE_ALLOWED
+        fallback = self._fallback if tired or not self._trust.granted else None
+        started = self._clock.monotonic()
+        entry.attempts += 1
+        try:
+            if fallback is None:
+                result = await bounded(self._server.infer(entry.request), entry.request.deadline_s)
+            else:
+                await self._check_fallback(fallback)
+                result = await fallback.infer(entry.request)
+        except RefuseModel as error:
+            self._emit(InferenceFailed(entry.request.model, reason_of(error), entry.attempts))
+            _refuse(entry, error)
+        except RetryPeer as error:
+            self._emit(InferenceFailed(entry.request.model, reason_of(error), entry.attempts))
+            await self._retry(entry, error, at_server=fallback is None)
+        else:
+            if fallback is None:
+                await self._trust.note(Event.ANSWERED, "")
+            self._answer(entry, result, started)
+
+    def _answer(self, entry: _Entry, result: InferResult, started: float) -> None:
+        if entry.answer.done():
+            return
+        entry.answer.set_result(result)
+        self._emit(
+            SlabInferred(
+                model=entry.request.model,
+                queued_s=started - entry.queued_at,
+                took_s=self._clock.monotonic() - started,
+                priority=entry.priority.name.lower(),
+                degraded=result.degraded,
+            )
+        )
+
+    async def _retry(self, entry: _Entry, error: RetryPeer, *, at_server: bool) -> None:
+        entry.broke += isinstance(error, ServerBroken)
+        entry.late += isinstance(error, ServerLate)
+        if at_server:
+            await self._trust.note(event_of(error), reason_of(error))
+        if entry.broke >= self._policy.attempts:
+            # Each time the canary had passed before, so it is this request and not the server.
+            _refuse(entry, RequestRefused("poison", f"{entry.broke} times: {error}"))
+            return
+        if self._trust.granted or not at_server:
+            await self._sleep(pause_s(entry.attempts))
+        rounds = 1 if self._fallback is None else 2
+        if entry.attempts >= rounds * self._policy.attempts:
+            entry.attempts = entry.late = 0
+        await self._push(entry)
+
+    async def _check_fallback(self, fallback: InferenceServer) -> None:
+        """The fallback has to know the canary's answer too, once."""
+        if not self._fallback_checked:
+            await self._trust.check(fallback)
+            self._fallback_checked = True
+
+    async def _push(self, entry: _Entry) -> None:
+        async with self._trust.changed:
+            heapq.heappush(self._queue, entry)
+            self._trust.changed.notify_all()
+
+
+def _refuse(entry: _Entry, error: RefuseModel) -> None:
+    if not entry.answer.done():
+        entry.answer.set_exception(error)
