@@ -23,6 +23,7 @@ from edge.domain.identity import AETitle
 ENVIRONMENT_PREFIX = "EDGE_"
 Port = Annotated[int, Field(ge=1, le=65535)]
 Title = Annotated[str, AfterValidator(lambda v: str(AETitle(v)))]
+Place = Annotated[Path, AfterValidator(Path.expanduser)]
 
 
 def _default_state_dir() -> Path:
@@ -40,7 +41,7 @@ class ApplianceSettings(_Section):
     name: str = Field(
         default="edge-1", pattern=r"^[a-z0-9-]{1,40}$", description="Name in topics, metrics and messages."
     )
-    state_dir: Path = Field(
+    state_dir: Place = Field(
         default_factory=_default_state_dir,
         description="Inbox, ledger, embedded servers. Default: $XDG_STATE_HOME/edge.",
     )
@@ -94,7 +95,7 @@ class TritonSettings(_Section):
 class ModelSettings(_Section):
     """Which model looks at the series."""
 
-    repository: Path = Field(
+    repository: Place = Field(
         default=Path("model_repo"), description="Triton model repository, one folder per model."
     )
     active: str = Field(default="ct_head_hyperdensity", description="Folder of the model in use.")
@@ -109,11 +110,11 @@ class MqttSettings(_Section):
     host: str = Field(default="127.0.0.1", description="Broker address.")
     port: Port = Field(default=1883, description="Broker port (1883 plain, 8883 TLS).")
     tls: bool = Field(default=False, description="TLS 1.2 or newer towards the broker.")
-    ca_file: Path | None = Field(default=None, description="CA certificates; default: the system's.")
-    certificate_file: Path | None = Field(default=None, description="Client certificate, PEM.")
-    key_file: Path | None = Field(default=None, description="Key of the client certificate, PEM.")
+    ca_file: Place | None = Field(default=None, description="CA certificates; default: the system's.")
+    certificate_file: Place | None = Field(default=None, description="Client certificate, PEM.")
+    key_file: Place | None = Field(default=None, description="Key of the client certificate, PEM.")
     username: str | None = Field(default=None, description="MQTT user name.")
-    password_file: Path | None = Field(default=None, description="File with the password, mode 0600.")
+    password_file: Place | None = Field(default=None, description="File with the password, mode 0600.")
     password: SecretStr | None = Field(default=None, description="Password; prefer password_file.")
     topic_prefix: str = Field(
         default="edge/v1", pattern=r"^[^+#\x00$][^+#\x00]*$", description="First levels of every topic."

@@ -1,0 +1,74 @@
+"""What no single setting can tell: values that are wrong together, and files that are not there."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+from edge.settings import Settings
+
+_OTHERS_MAY_READ = 0o077
+
+
+def contradictions(settings: Settings) -> list[str]:
+    """One line per fault, each starting with the path of a key; empty when all is well."""
+    return [*_ports(settings), *_tls(settings), *_password(settings), *_timers(settings)]
+
+
+def _ports(settings: Settings) -> Iterator[str]:
+    users: dict[int, list[str]] = defaultdict(list)
+    users[settings.dicom.port].append("dicom.port")
+    users[settings.telemetry.receiver_port].append("telemetry.receiver_port")
+    users[settings.telemetry.agent_port].append("telemetry.agent_port")
+    grpc_port = settings.triton.grpc_url.rpartition(":")[2]
+    if not (grpc_port.isdecimal() and 1 <= int(grpc_port) <= 65535 and settings.triton.grpc_url[0] != ":"):
+        yield f"triton.grpc_url: host:port is meant, not {settings.triton.grpc_url!r}"
+    elif settings.triton.mode == "embedded":
+        users[int(grpc_port)].append("triton.grpc_url")
+    if settings.triton.mode == "embedded":
+        users[settings.triton.http_port].append("triton.http_port")
+        users[settings.triton.metrics_port].append("triton.metrics_port")
+    if settings.mqtt.mode == "embedded":
+        users[settings.mqtt.port].append("mqtt.port")
+    for port, names in users.items():
+        if len(names) > 1:
+            yield f"{names[0]}: port {port} is also {' and '.join(names[1:])}"
+
+
+def _tls(settings: Settings) -> Iterator[str]:
+    mqtt = settings.mqtt
+    if (mqtt.certificate_file is None) != (mqtt.key_file is None):
+        given, lacking = ("certificate_file", "key_file")
+        if mqtt.certificate_file is None:
+            given, lacking = lacking, given
+        yield f"mqtt.{lacking}: needed beside mqtt.{given}"
+    if mqtt.tls and mqtt.mode == "embedded":
+        yield 'mqtt.tls: the embedded broker speaks plain MQTT on loopback; set mqtt.mode = "external"'
+    for name in ("ca_file", "certificate_file", "key_file"):
+        path: Path | None = getattr(mqtt, name)
+        if path is None:
+            continue
+        if not mqtt.tls:
+            yield f"mqtt.{name}: has no effect without mqtt.tls = true"
+        yield from _file_is_there(f"mqtt.{name}", path)
+
+
+def _password(settings: Settings) -> Iterator[str]:
+    mqtt = settings.mqtt
+    if (mqtt.password is not None or mqtt.password_file is not None) and mqtt.username is None:
+        yield "mqtt.username: needed beside a password"
+    if mqtt.password_file is not None:
+        yield from _file_is_there("mqtt.password_file", mqtt.password_file)
+        if mqtt.password_file.is_file() and mqtt.password_file.stat().st_mode & _OTHERS_MAY_READ:
+            yield f"mqtt.password_file: others may read {mqtt.password_file}; chmod 600"
+
+
+def _timers(settings: Settings) -> Iterator[str]:
+    if settings.completeness.quiet_s >= settings.completeness.deadline_s:
+        yield "completeness.quiet_s: must be shorter than completeness.deadline_s"
+
+
+def _file_is_there(key: str, path: Path) -> Iterator[str]:
+    if not path.is_file():
+        yield f"{key}: there is no file {path}"
