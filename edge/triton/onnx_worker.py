@@ -4,6 +4,10 @@ A message is two little-endian uint32 (bytes of JSON, bytes of tensors), the JSO
 after the other. It ends with its parent, because stdin does.
 """
 
+# onnxruntime has no stubs and half its annotations; nothing unknown leaves this file.
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+
 from __future__ import annotations
 
 import json
