@@ -110,7 +110,7 @@ def head_phantom(
     positions = _positions(scan, drawn)
     voxels = np.empty((scan.slices, scan.rows, scan.columns), np.int16)
     labels = np.zeros(voxels.shape, np.uint8)
-    blood_ml = dict.fromkeys((one.bleed.type for one in placed), 0.0)
+    blood_ml = dict.fromkeys(BleedType, 0.0)
     voxel_ml = scan.pixel_spacing_mm**2 * scan.spacing_mm / 1000.0
     for k in range(scan.slices):
         voxels[k], shares = _slice(scene, scan, positions[k], grain)

@@ -17,7 +17,7 @@ import numpy as np
 from edge.imaging.phantom_anatomy import Anatomy, Field, Points, shell, soft, vault
 from edge.imaging.phantom_brain import Contents, contents
 
-GRID_MM = 2.0
+GRID_MM = 2.6
 LENS_OFFSET = 0.45
 
 

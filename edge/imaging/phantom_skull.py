@@ -72,7 +72,7 @@ def _soft_tissue(a: Anatomy, p: Points, skin: Field, over_bone: Field, texture: 
     room = over_bone - skin
     temple = 0.45 * np.clip(room - 7.5, 0.0, 16.0) * step(p.z + 45.0, 5.0)
     muscle = soft(over_bone - 1.0 - temple, 1.2)
-    deep = step(-skin - 7.0, 1.5) * step(strands + 0.12, 0.1)
+    deep = step(-skin - 7.0, 1.5) * step(np.abs(strands) - 0.06, 0.035)
     muscle = np.maximum(muscle, deep * step(-p.z - 20.0, 6.0))
     flesh = MUSCLE_HU + 6.0 * texture
     fat = a.fat_hu + 8.0 * texture
