@@ -24,7 +24,10 @@ class Order(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PhantomSource:
-    """A synthetic head; equal `uid_seed` gives equal UIDs, None derives them from the voxels."""
+    """A synthetic head; equal `uid_seed` gives equal UIDs, None derives them from the voxels.
+
+    `repeatable` stops the study's clock, so another run sends the same bytes under the same UIDs.
+    """
 
     seed: int = 1
     bleeds: tuple[Bleed, ...] = ()
@@ -32,6 +35,7 @@ class PhantomSource:
     patient_id: str = "PHANTOM"
     accession_number: str = ""
     uid_seed: str | None = None
+    repeatable: bool = True
 
 
 @dataclass(frozen=True, slots=True)
