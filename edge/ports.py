@@ -29,7 +29,7 @@ class Clock(Protocol):
 
 
 class Reception(StrEnum):
-    """What became of an offered instance; all three are durable and answered with 0x0000."""
+    """What became of an offered instance; after CONFLICT the first is still the one kept."""
 
     STORED = "stored"
     DUPLICATE = "duplicate"
