@@ -72,14 +72,14 @@ class Writer:
     @contextmanager
     def reading(self) -> Generator[sqlite3.Connection]:
         with self._lock, sqlite_errors(self._path):
+            self._refuse_after_failure()
             yield self._connection
 
     @contextmanager
     def transaction(self) -> Generator[sqlite3.Connection]:
-        """All or nothing, durable when it ends; after an I/O error no further one is accepted."""
+        """All or nothing, durable when it ends; after an I/O error nothing more is read or written."""
         with self._lock, sqlite_errors(self._path):
-            if self._failed:
-                raise OSError(errno.EIO, "an earlier commit failed; restart this process", str(self._path))
+            self._refuse_after_failure()
             try:
                 self._connection.execute("BEGIN IMMEDIATE")
                 yield self._connection
@@ -94,6 +94,10 @@ class Writer:
     def close(self) -> None:
         with self._lock:
             self._connection.close()
+
+    def _refuse_after_failure(self) -> None:
+        if self._failed:
+            raise OSError(errno.EIO, "an earlier commit failed; restart this process", str(self._path))
 
 
 def open_reader(path: Path, version: int) -> sqlite3.Connection | None:

@@ -55,8 +55,8 @@ SELECT path FROM entry WHERE kind = 'instance_stored' AND path >= ? AND path < ?
 class Entries:
     """The only writer of inbox.db; safe from many threads.
 
-    Raises InboxFull when the disk is full and OSError when it fails; after the latter it refuses
-    every further row.
+    Raises InboxFull when the disk is full and OSError when it fails; after the latter it
+    refuses every call.
     """
 
     def __init__(self, state_dir: Path, clock: Clock, *, durable: bool) -> None:

@@ -76,7 +76,7 @@ class SqliteLedger:
     """ports.Ledger on disk; its process holds `exclusive(state_dir, "agent")`.
 
     Raises ShedLoad when the disk is full and OSError when it fails; nothing was changed then, and
-    after the latter nothing will be.
+    after the latter every call is refused until a restart.
     """
 
     def __init__(self, state_dir: Path, *, clock: Clock) -> None:

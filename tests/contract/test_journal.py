@@ -1,0 +1,155 @@
+"""ports.Journal, on the receiver's file and on the fake of the pipeline's tests."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from edge.domain.arrival import (
+    Arrival,
+    AssociationAborted,
+    AssociationOpened,
+    AssociationReleased,
+    InstanceStored,
+    StoredInstance,
+)
+from edge.domain.identity import AssociationId, SopInstanceUID
+from edge.errors import FixConfiguration
+from edge.ports import Journal
+from edge.spool.inbox import Inbox
+from edge.spool.journal import InboxJournal
+from tests.fakes.clock import START, FakeClock
+from tests.fakes.ledger import FakeJournal
+
+A, B = AssociationId("a"), AssociationId("b")
+AT = START.timestamp()
+
+
+@pytest.fixture
+def inbox(tmp_path: Path) -> Iterator[Inbox]:
+    box = Inbox(tmp_path, min_free_bytes=0, clock=FakeClock())
+    yield box
+    box.close()
+
+
+def fill(inbox: Inbox) -> None:
+    """What `expected` says in the receiver's words."""
+    inbox.association_opened(A, "CT_ER", "EDGE", "10.0.0.7")
+    inbox.association_opened(B, "CT_ER", "EDGE", "10.0.0.7")
+    inbox.store(A, "1.2.840", "1.2.3", "1.2.840.10008.1.2.1", b"meta", b"pixels")
+    inbox.association_aborted(B, "idle_timeout")
+    inbox.association_released(A)
+
+
+def expected(path: str, sha256: str) -> list[Arrival]:
+    instance = StoredInstance(SopInstanceUID("1.2.3"), "1.2.840", "1.2.840.10008.1.2.1", path, sha256, 10)
+    return [
+        AssociationOpened(1, A, AT, "CT_ER", "EDGE", "10.0.0.7"),
+        AssociationOpened(2, B, AT, "CT_ER", "EDGE", "10.0.0.7"),
+        InstanceStored(3, A, AT, instance),
+        AssociationAborted(4, B, AT, "idle_timeout"),
+        AssociationReleased(5, A, AT),
+    ]
+
+
+@pytest.fixture(params=["sqlite", "fake"])
+def journal(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Journal, Callable[[], None]]]:
+    """An empty journal, and what fills it with the entries of `expected`."""
+    if request.param == "fake":
+        fake = FakeJournal()
+        yield fake, lambda: [fake.append(entry) for entry in expected("inbox/00/0.dcm", "00")] and None
+        return
+    disk = InboxJournal(tmp_path)
+    yield disk, lambda: fill(request.getfixturevalue("inbox"))
+    disk.close()
+
+
+def test_a_journal_is_empty_until_something_arrives(journal: tuple[Journal, Callable[[], None]]) -> None:
+    reads, arrive = journal
+    assert list(reads.after(0, 10)) == []
+    arrive()
+    assert len(reads.after(0, 10)) == 5
+
+
+def test_entries_come_as_they_were_written_and_in_order(
+    journal: tuple[Journal, Callable[[], None]],
+) -> None:
+    reads, arrive = journal
+    arrive()
+    found = list(reads.after(0, 10))
+    stored = found[2]
+    assert isinstance(stored, InstanceStored)
+    assert found == expected(stored.instance.path, stored.instance.sha256)
+
+
+def test_reading_goes_on_after_the_last_entry_seen(journal: tuple[Journal, Callable[[], None]]) -> None:
+    reads, arrive = journal
+    arrive()
+    assert [e.sequence for e in reads.after(0, 2)] == [1, 2]
+    assert [e.sequence for e in reads.after(2, 2)] == [3, 4]
+    assert [e.sequence for e in reads.after(4, 2)] == [5]
+    assert list(reads.after(5, 2)) == []
+
+
+def test_only_the_first_end_of_an_association_counts(inbox: Inbox, tmp_path: Path) -> None:
+    inbox.association_opened(A, "CT_ER", "EDGE", "10.0.0.7")
+    inbox.association_aborted(A, "peer_abort")
+    inbox.association_released(A)
+    inbox.association_aborted(A, "stopped")
+    _, end = InboxJournal(tmp_path).after(0, 10)
+    assert end == AssociationAborted(2, A, AT, "peer_abort")
+
+
+def test_the_reader_follows_many_writers_without_missing_an_entry(inbox: Inbox, tmp_path: Path) -> None:
+    def associate(number: int) -> None:
+        for index in range(50):
+            inbox.association_opened(AssociationId(f"{number}.{index}"), "CT", "EDGE", "10.0.0.7")
+
+    writers = [threading.Thread(target=associate, args=(number,)) for number in range(4)]
+    for writer in writers:
+        writer.start()
+    journal = InboxJournal(tmp_path)
+    seen: list[int] = []
+    while len(seen) < 200:
+        seen += [e.sequence for e in journal.after(seen[-1] if seen else 0, 7)]
+    for writer in writers:
+        writer.join()
+    assert seen == list(range(1, 201))
+
+
+def test_the_journal_outlives_the_receiver_and_serves_any_thread(tmp_path: Path) -> None:
+    journal = InboxJournal(tmp_path)
+    for expected_length in (1, 2):
+        inbox = Inbox(tmp_path, min_free_bytes=0, clock=FakeClock())
+        inbox.association_opened(AssociationId(str(expected_length)), "CT", "EDGE", "10.0.0.7")
+        inbox.close()
+        found: list[int] = []
+        reader = threading.Thread(target=lambda seen=found: seen.append(len(journal.after(0, 10))))
+        reader.start()
+        reader.join()
+        assert found == [expected_length]
+    journal.close()
+
+
+def test_a_reader_never_writes(inbox: Inbox, tmp_path: Path) -> None:
+    journal = InboxJournal(tmp_path)
+    journal.after(0, 1)
+    assert journal._connection is not None
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        journal._connection.execute("DELETE FROM entry")
+    journal.close()
+
+
+def test_a_reader_refuses_the_journal_of_a_newer_receiver(inbox: Inbox, tmp_path: Path) -> None:
+    inbox.close()
+    with sqlite3.connect(tmp_path / "inbox.db") as newer:
+        newer.execute("PRAGMA user_version = 99")
+    newer.close()
+    with pytest.raises(FixConfiguration, match="schema 99"):
+        InboxJournal(tmp_path).after(0, 1)
+    with pytest.raises(FixConfiguration, match="schema 99"):
+        Inbox(tmp_path, min_free_bytes=0, clock=FakeClock())
