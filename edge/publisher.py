@@ -117,7 +117,7 @@ class Publisher:
         if self._clock.monotonic() >= self._ask_again_at:
             self._refused.clear()
         to_send = [p for p in waiting if p.sequence not in self._refused]
-        for pending in in_order_of_urgency(to_send, summaries):
+        for pending in alerts_first(to_send, summaries):
             if self._stopping.is_set():
                 return
             self._note_expiry(pending, summaries[pending.sequence])
@@ -189,7 +189,7 @@ class Publisher:
         return longest * (0.5 + self._jitter() / 2)
 
 
-def in_order_of_urgency(
+def alerts_first(
     waiting: Sequence[PendingMessage], summaries: Mapping[int, MessageSummary]
 ) -> Sequence[PendingMessage]:
     """Alerts before anything else, each kind by sequence.
