@@ -221,7 +221,7 @@ def _sample(scene: _Scene, p: Points) -> tuple[Field, list[Field]]:
     for one in scene.placed:
         mixed = mixed + 29.0 * one.effaced(here) * held.subarachnoid
         swollen = one.oedema(here, depth)
-        mixed = mixed * (1.0 - swollen) + np.minimum(mixed, np.float32(21.0)) * swollen
+        mixed = mixed * (1.0 - swollen) + np.minimum(mixed, np.float32(19.0)) * swollen
         share = np.minimum(one.share(here, depth, held), room)
         room = room - share
         clot = blood_hu(one.bleed) + 3.0 * np.sin(0.31 * here.x + 0.23 * here.y + 0.27 * here.z)

@@ -99,8 +99,10 @@ class PlacedBleed:
 
     def _field(self, p: Points, depth: Field) -> Field:
         x, y, z = p.x - self.centre[0], p.y - self.centre[1], p.z - self.centre[2]
-        rough = np.sin(0.17 * p.x + self.phase) * np.sin(0.15 * p.y + 2.0 * self.phase)
-        rough += np.sin(0.19 * p.z + self.phase) * np.sin(0.33 * p.y + 0.9 * np.sin(0.2 * p.x))
+        f = self.phase
+        rough = np.sin(0.17 * (p.x + 0.6 * p.y) + f) + np.sin(0.15 * (p.y - 0.7 * p.z) + 2.0 * f)
+        rough += np.sin(0.18 * (p.z + 0.5 * p.x - 0.3 * p.y) + 3.0 * f)
+        rough += 0.3 * np.sin(0.4 * (p.x - p.y + p.z) + rough)
         match self.bleed.type:
             case BleedType.EPIDURAL:
                 # Radius of the ball through the point whose centre lies outside the contact point
@@ -115,13 +117,13 @@ class PlacedBleed:
                 taper = (1.0 - (azimuth / 1.2) ** 2) * (1.0 - (rise / 0.75) ** 2)
                 inside = (np.abs(azimuth) < 1.2) & (np.abs(rise) < 0.75)
                 taper = np.where(inside, np.maximum(taper, 1e-4), np.float32(1e-4))
-                return depth / (np.sqrt(taper) * (1.0 + 0.08 * rough))
+                return depth / (np.sqrt(taper) * (1.0 + 0.06 * rough))
             case BleedType.SUBARACHNOID:
-                return np.sqrt(x * x + y * y + (1.2 * z) ** 2) + 6.0 * rough
+                return np.sqrt(x * x + y * y + (1.2 * z) ** 2) + 4.0 * rough
             case BleedType.INTRAPARENCHYMAL:
                 a, b, c = self.stretch
                 radius = np.sqrt((x / a) ** 2 + (y / b) ** 2 + (z / c) ** 2)
-                return radius * (1.0 + 0.11 * rough) + 3.0 * np.maximum(4.0 - depth, 0.0)
+                return radius * (1.0 + 0.09 * rough) + 3.0 * np.maximum(4.0 - depth, 0.0)
             case BleedType.INTRAVENTRICULAR:
                 return 0.15 * p.z - p.y
 
@@ -153,8 +155,8 @@ class PlacedBleed:
         if self.bleed.type is not BleedType.INTRAPARENCHYMAL:
             return np.zeros_like(p.x)
         rim_mm = 3.0 + 7.0 * (1.0 - math.exp(-self.bleed.age_hours / 48.0))
-        gap = self._field(p, depth) - np.float32(self.level + 0.5 * rim_mm)
-        return 0.8 * soft(gap, rim_mm)
+        gap = self._field(p, depth) - np.float32(self.level + 0.8 * rim_mm)
+        return 0.9 * soft(gap, 0.5 * rim_mm)
 
 
 def blood_hu(bleed: Bleed) -> float:

@@ -61,7 +61,7 @@ def contents(a: Anatomy, p: Points, depth: Field, rho: Field) -> Contents:
 
 def _hardening(a: Anatomy, p: Points, ax: Field, depth: Field) -> Field:
     """HU that bone adds: brighter beside it, a slight cup amid the head, bars between the petrous bones."""
-    added = 38.0 * np.exp(-depth / 1.8) + 3.0 * np.exp(-depth / 16.0) - 1.0
+    added = 26.0 * np.exp(-depth / 1.8) + 3.0 * np.exp(-depth / 16.0) - 1.0
     if p.z.size and float(p.z.min()) < -20.0:
         level = bump(p.z + 42.0, 13.0)
         bar = -9.0 * bump(p.y - 12.0, 6.0) * step(36.0 - ax, 6.0)
