@@ -160,6 +160,7 @@ class Agent:
             ),
             speaker=Speaker(self._key, model.identity, model.rules, reference),
             past=past,
+            over=frozenset(e.association_id for e in past) - self._calling.keys(),
             mailbox=history.mailbox,
         )
         self.progress.series_open += 1

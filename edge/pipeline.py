@@ -18,7 +18,7 @@ from edge.domain.arrival import (
 )
 from edge.domain.case import SeriesCase
 from edge.domain.evidence import SliceEvidence
-from edge.domain.identity import StudyInstanceUID
+from edge.domain.identity import AssociationId, StudyInstanceUID
 from edge.domain.outcome import Outcome
 from edge.domain.series import UnusableInstance
 from edge.domain.statement import Failure, Speaker
@@ -73,11 +73,15 @@ class Surroundings:
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """A series revision that begins: `past` is what came before, `mailbox` brings what happens now."""
+    """A series revision that begins: `past` is what came before, `mailbox` brings what happens now.
+
+    `over` are the associations of the past that have ended.
+    """
 
     case: SeriesCase
     speaker: Speaker
     past: tuple[InstanceStored, ...]
+    over: frozenset[AssociationId]
     mailbox: asyncio.Queue[Delivery]
 
 
@@ -90,6 +94,7 @@ async def follow(opening: Opening, around: Surroundings) -> Conclusion:
         analysis.on_evidence = opening.mailbox.put_nowait
         for entry in opening.past:
             case = _delivered(case, await read(entry, around.pixels), analysis)
+        case = case.associations_over(opening.over)
         while not case.closed:
             case = await _next(case, opening.mailbox, analysis, around)
             analysis.start(case.progress.slabs(depth, closed=False))
@@ -142,14 +147,17 @@ async def _next(
     deadline_s = around.timers.deadline_s
     pause_s = max(around.timers.quiet_s, around.timers.quiet_factor * case.longest_pause_s)
     quiet_s = min(pause_s, deadline_s)
+    # asyncio.timeout and not wait_for: that one can swallow a cancellation (Python 3.11).
     try:
-        return _delivered(case, await asyncio.wait_for(mailbox.get(), quiet_s), analysis)
+        async with asyncio.timeout(quiet_s):
+            return _delivered(case, await mailbox.get(), analysis)
     except TimeoutError:
         case = case.quiet()
     if case.closed:
         return case
     try:
-        return _delivered(case, await asyncio.wait_for(mailbox.get(), deadline_s - quiet_s), analysis)
+        async with asyncio.timeout(deadline_s - quiet_s):
+            return _delivered(case, await mailbox.get(), analysis)
     except TimeoutError:
         return case.overdue()
 

@@ -108,6 +108,11 @@ class SeriesCase:
         case = replace(self._end(association, sequence), aborted_at_sequence=sequence)
         return case._decided(SeriesEvent.ASSOCIATION_ABORTED)
 
+    def associations_over(self, over: frozenset[AssociationId]) -> SeriesCase:
+        """Associations that ended before this revision began: nothing more is expected of them."""
+        ended = {a: replace(c, ended=c.ended or a in over) for a, c in self.associations.items()}
+        return replace(self, associations=ended)
+
     def quiet(self) -> SeriesCase:
         return self._decided(SeriesEvent.IDLE_ELAPSED)
 

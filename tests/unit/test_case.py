@@ -110,3 +110,9 @@ def test_an_association_that_brought_nothing_of_this_series_changes_nothing() ->
     case = filled(range(30))
     assert case.association_released(B, 50) is case
     assert case.association_aborted(B, 50) is case
+
+
+def test_associations_of_an_earlier_revision_are_not_waited_for() -> None:
+    case = filled(range(29), A).associations_over(frozenset({A}))
+    case = filled([29], B, case).association_released(B, 40)
+    assert case.decision.phase is Phase.SETTLING

@@ -1,0 +1,225 @@
+"""An agent with a journal, a ledger and a model in memory: what arrives is said in one line each.
+
+Blood is a bright first pixel: the fake model answers 0.95 for such a centre slice and 0.05 otherwise.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+
+import numpy as np
+
+from edge.agent import Agent
+from edge.domain.arrival import (
+    AssociationAborted,
+    AssociationOpened,
+    AssociationReleased,
+    DuplicateReceived,
+    InstanceStored,
+    StoredInstance,
+)
+from edge.domain.identity import AssociationId, SopInstanceUID
+from edge.domain.outcome import Outcome
+from edge.domain.series import SliceHeader, UnusableInstance
+from edge.imaging.volume import Slice
+from edge.intake import take
+from edge.models.contract import ClinicalModel
+from edge.models.slab_segmentation import MASK, PROBABILITY, SLAB_HU
+from edge.mqtt.drafts import AlertMessages
+from edge.pipeline import Surroundings
+from edge.ports import InferRequest, InferResult, Priority
+from edge.settings import CompletenessSettings, Settings
+from edge.telemetry.events import Happening
+from tests.builders import header
+from tests.fakes.clock import FakeClock
+from tests.fakes.ledger import FakeJournal, FakeLedger
+
+MODEL = ClinicalModel.model_validate(
+    {
+        "model": {
+            "name": "bright_pixel",
+            "version": "1",
+            "title": "t",
+            "licence": "Apache-2.0",
+            "kind": "slab_segmentation",
+            "onnx_sha256": "0" * 64,
+            "intended_use": "tests",
+            "training_data": "none",
+            "limits": ["all"],
+        },
+        "scope": {
+            "modalities": ["CT"],
+            "body_parts": ["HEAD"],
+            "orientation": "axial",
+            "contrast": False,
+            "max_tilt_deg": 30,
+            "slice_thickness_mm": [0.5, 8],
+            "min_age_years": 18,
+            "min_coverage_mm": 100,
+            "max_top_area_ratio": 0.6,
+        },
+        "tensors": {"slab_depth": 3, "max_batch": 1, "mask_threshold": 0.5},
+        "findings": [
+            {
+                "key": "bleed",
+                "code": "1386000",
+                "scheme": "SCT",
+                "meaning": "Intracranial hemorrhage",
+                "urgency": "critical",
+                "page": {"probability": 0.8, "min_contiguous_slices": 2, "min_volume_ml": 0.1},
+                "worklist": {"probability": 0.4, "min_contiguous_slices": 1, "min_volume_ml": 0.0},
+            }
+        ],
+    }
+)
+KEY = b"k" * 32
+
+
+class BrightPixel:
+    """ports.InferenceQueue and ports.PixelSource over slices that a test scripted."""
+
+    def __init__(self) -> None:
+        self.slices: dict[SopInstanceUID, Slice | UnusableInstance] = {}
+        self.asked: list[tuple[str, Priority]] = []
+        self.error: Exception | None = None
+        self.open = asyncio.Event()
+        self.open.set()
+
+    def read(self, instance: StoredInstance) -> Slice | UnusableInstance:
+        return self.slices[instance.sop_instance_uid]
+
+    async def infer(self, request: InferRequest, priority: Priority) -> InferResult:
+        await self.open.wait()
+        if self.error is not None:
+            raise self.error
+        slab = request.inputs[SLAB_HU]
+        bright = slab[0, slab.shape[1] // 2, 0, 0] > 0
+        self.asked.append((str(bright), priority))
+        rows, columns = slab.shape[2:]
+        mask = np.zeros((1, 1, rows, columns), np.uint8)
+        mask[:, :, :8, :8] = 255 if bright else 0
+        said = np.array([[0.95 if bright else 0.05]], np.float32)
+        return InferResult({PROBABILITY: said, MASK: mask}, degraded=False)
+
+
+class ScannerRoom:
+    """Scripted arrivals on one side, outcomes and messages on the other."""
+
+    def __init__(self, *, quiet_s: float = 0.05, deadline_s: float = 30.0) -> None:
+        self.clock = FakeClock()
+        self.journal = FakeJournal()
+        self.ledger = FakeLedger(clock=self.clock)
+        self.model = BrightPixel()
+        self.happenings: list[Happening] = []
+        self._arrived = asyncio.Event()
+        self._scanned = asyncio.Event()
+        self._enqueued = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        self.ledger.on_enqueued(lambda: loop.call_soon_threadsafe(self._enqueued.set))
+        self._timers = CompletenessSettings(quiet_s=quiet_s, quiet_factor=1.0, deadline_s=deadline_s)
+        self._task: asyncio.Task[None] | None = None
+
+    # -- what a scanner does -------------------------------------------------------------------
+
+    def opens(self, association: str) -> None:
+        self.journal.append(AssociationOpened(*self._stamp(association), "CT_ER_1", "EDGE", "127.0.0.1"))
+
+    def sends(
+        self, association: str, *headers: SliceHeader | UnusableInstance, blood: Iterable[int] = ()
+    ) -> None:
+        """`blood` names positions within `headers`; a SOP Instance UID sent before is a duplicate."""
+        bright = set(blood)
+        for i, one in enumerate(headers):
+            known = one.sop_instance_uid in self.model.slices
+            if isinstance(one, SliceHeader):
+                hu = np.full((one.rows, one.columns), 100 if i in bright else -100, np.int16)
+                self.model.slices.setdefault(one.sop_instance_uid, Slice(one, hu))
+            else:
+                self.model.slices.setdefault(one.sop_instance_uid, one)
+            stored = StoredInstance(one.sop_instance_uid, "ct", "1.2.840.10008.1.2.1", "p", "0" * 64, 1)
+            kind = DuplicateReceived if known else InstanceStored
+            self.journal.append(kind(*self._stamp(association), stored))
+
+    def releases(self, association: str) -> None:
+        self.journal.append(AssociationReleased(*self._stamp(association)))
+
+    def aborts(self, association: str) -> None:
+        self.journal.append(AssociationAborted(*self._stamp(association), "test"))
+
+    # -- the agent -----------------------------------------------------------------------------
+
+    def starts(self) -> None:
+        settings = Settings()
+        around = Surroundings(
+            model=MODEL,
+            pixels=self.model,
+            inference=self.model,
+            ledger=self.ledger,
+            messages=AlertMessages(settings),
+            clock=self.clock,
+            emit=self.happenings.append,
+            timers=self._timers,
+            deadline_s=1.0,
+        )
+        agent = Agent(around, KEY, {"CT_ER_1": "scanner-1"})
+        agent.recover()
+        taken = take(
+            self.journal, self.model, self._wait, agent.concluded, self.clock, self.happenings.append
+        )
+        self._task = asyncio.create_task(agent.run(taken))
+
+    async def dies(self) -> None:
+        assert self._task is not None
+        self._task.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._task
+
+    async def until_outcomes(self, count: int) -> list[Outcome]:
+        """The first `count` outcomes, in the order of the ledger; fails the test after five seconds."""
+        await self._until(lambda: len(self.ledger.outcomes) >= count)
+        return [outcome for outcome, _ in self.ledger.outcomes.values()]
+
+    async def until_pages(self, count: int) -> None:
+        await self._until(lambda: len(self.pages) >= count)
+
+    async def until_read(self) -> None:
+        """Until the agent has read the journal to its present end."""
+        async with asyncio.timeout(5):
+            for _ in range(2):
+                self._scanned.clear()
+                self._arrived.set()
+                await self._scanned.wait()
+
+    async def _until(self, met: Callable[[], bool]) -> None:
+        self._arrived.set()
+        async with asyncio.timeout(5):
+            while not met():
+                self._enqueued.clear()
+                await self._enqueued.wait()
+
+    @property
+    def pages(self) -> list[tuple[str, str]]:
+        """(status, alert id) of every alert that went into the outbox, in order."""
+        bodies = [json.loads(m.message.payload) for m in self.ledger.messages.values()]
+        return [(b["status"], b["alert_id"]) for b in bodies if b["kind"] == "alert"]
+
+    @property
+    def results(self) -> list[str]:
+        bodies = [json.loads(m.message.payload) for m in self.ledger.messages.values()]
+        return [b["outcome"] for b in bodies if b["kind"] == "result"]
+
+    async def _wait(self, timeout_s: float) -> None:
+        self._scanned.set()
+        self._arrived.clear()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._arrived.wait(), timeout_s)
+
+    def _stamp(self, association: str) -> tuple[int, AssociationId, float]:
+        sequence = len(self.journal.entries) + 1
+        return sequence, AssociationId(association), self.clock.utc().timestamp() + sequence / 1000
+
+
+HEAD = [header(i) for i in range(30)]

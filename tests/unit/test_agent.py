@@ -1,0 +1,256 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edge.domain.identity import SeriesInstanceUID, SopInstanceUID, StudyInstanceUID
+from edge.domain.outcome import OutcomeKind
+from edge.domain.series import UnusableInstance
+from edge.errors import RefuseModel
+from edge.telemetry.events import TaskFailed
+from tests.builders import header
+from tests.fakes.scanner_room import HEAD, ScannerRoom
+
+
+def play(script: Callable[[ScannerRoom], Awaitable[None]], **timers: float) -> ScannerRoom:
+    async def run() -> ScannerRoom:
+        room = ScannerRoom(**timers)
+        room.starts()
+        try:
+            await script(room)
+        finally:
+            await room.dies()
+        return room
+
+    return asyncio.run(run())
+
+
+def test_a_bleed_is_paged_while_slices_arrive_and_confirmed_at_the_end() -> None:
+    async def script(room: ScannerRoom) -> None:
+        room.opens("a")
+        room.sends("a", *HEAD[:15], blood=[8, 9, 10])
+        await room.until_pages(1)
+        assert room.ledger.outcomes == {}
+        room.sends("a", *HEAD[15:])
+        room.releases("a")
+        (outcome,) = await room.until_outcomes(1)
+        assert (outcome.kind, outcome.reason) == (OutcomeKind.FINDING, "released")
+
+    room = play(script)
+    assert [status for status, _ in room.pages] == ["preliminary", "confirmed"]
+    assert len({alert for _, alert in room.pages}) == 1
+    assert room.results == ["finding"]
+
+
+def test_a_head_without_blood_is_said_to_have_none() -> None:
+    async def script(room: ScannerRoom) -> None:
+        room.opens("a")
+        room.sends("a", *HEAD)
+        room.releases("a")
+        (outcome,) = await room.until_outcomes(1)
+        assert outcome.kind is OutcomeKind.NO_FINDING
+
+    assert play(script).pages == []
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.permutations(range(30)), st.booleans())
+def test_any_order_ends_in_the_same_outcome(order: list[int], one_association: bool) -> None:
+    async def script(room: ScannerRoom) -> None:
+        for n, i in enumerate(order):
+            association = "a" if one_association else f"a{n}"
+            if n == 0 or not one_association:
+                room.opens(association)
+            room.sends(association, HEAD[i], blood=[0] if i in (8, 9, 10) else [])
+            if not one_association:
+                room.releases(association)
+        if one_association:
+            room.releases("a")
+        (outcome,) = await room.until_outcomes(1)
+        (finding,) = outcome.findings
+        assert [uid.rsplit(".")[-1] for uid in finding.slices] == ["8", "9", "10"]
+        outcomes.add((outcome.outcome_id, outcome.kind, finding.volume_ml))
+
+    outcomes: set[tuple[str, str, float]] = set()
+    play(script)
+    assert len(outcomes) == 1
+
+
+def test_a_gap_ends_incomplete_and_never_negative() -> None:
+    async def script(room: ScannerRoom) -> None:
+        room.opens("a")
+        room.sends("a", *HEAD[:12], *HEAD[13:])
+        room.releases("a")
+        (outcome,) = await room.until_outcomes(1)
+        assert (outcome.kind, outcome.reason) == (OutcomeKind.INCOMPLETE, "gap")
+        assert "10.0 mm after 55.0 mm" in outcome.detail
+
+    assert play(script, deadline_s=0.3).results == ["incomplete"]
+
+
+def test_an_abort_without_retry_is_incomplete_and_its_page_stands() -> None:
+    async def script(room: ScannerRoom) -> None:
+        room.opens("a")
+        room.sends("a", *HEAD[:20], blood=[8, 9])
+        room.aborts("a")
+        (outcome,) = await room.until_outcomes(1)
+        assert outcome.kind is OutcomeKind.INCOMPLETE
+
+    assert [status for status, _ in play(script, deadline_s=0.3).pages] == ["preliminary", "incomplete"]
+
+
+def test_an_abort_and_the_retry_of_the_whole_study_are_one_complete_result() -> None:
+    async def script(room: ScannerRoom) -> None:
+        room.opens("a")
+        room.sends("a", *HEAD[:20], blood=[8, 9])
+        room.aborts("a")
+        room.opens("b")
+        room.sends("b", *HEAD)
+        room.releases("b")
+        await room.until_outcomes(1)
+
+    room = play(script)
+    assert room.results == ["finding"]
+    assert [status for status, _ in room.pages] == ["preliminary", "confirmed"]
+
+
+def test_a_late_slice_makes_a_revision_that_names_its_predecessor() -> None:
+    async def script(room: ScannerRoom) -> None:
+        room.opens("a")
+        room.sends("a", *HEAD[:29])
+        room.releases("a")
+        (first,) = await room.until_outcomes(1)
+        room.opens("b")
+        room.sends("b", HEAD[29])
+        room.releases("b")
+        first, second = await room.until_outcomes(2)
+        assert (second.series.revision, second.series.predecessor) == (2, first.outcome_id)
+        assert second.instances == 30
+
+    play(script)
+
+
+def test_a_whole_study_sent_again_makes_no_new_work() -> None:
+    async def script(room: ScannerRoom) -> None:
+        for association in ("a", "b"):
+            room.opens(association)
+            room.sends(association, *HEAD)
+            room.releases(association)
+        await room.until_outcomes(1)
+        await room.until_read()
+
+    assert play(script).results == ["no_finding"]
+
+
+def test_two_series_interleaved_on_one_association_end_separately() -> None:
+    other = [
+        header(i, series_instance_uid=SeriesInstanceUID("9.9"), sop_instance_uid=SopInstanceUID(f"9.9.{i}"))
+        for i in range(30)
+    ]
+
+    async def script(room: ScannerRoom) -> None:
+        room.opens("a")
+        for i, (mine, theirs) in enumerate(zip(HEAD, other, strict=True)):
+            room.sends("a", mine, blood=[0] if i in (8, 9) else [])
+            room.sends("a", theirs)
+        room.releases("a")
+        outcomes = await room.until_outcomes(2)
+        assert {o.series.series_instance_uid: o.kind for o in outcomes} == {
+            "1.2.3": OutcomeKind.FINDING,
+            "9.9": OutcomeKind.NO_FINDING,
+        }
+
+    play(script)
+
+
+@pytest.mark.parametrize("crash_after", [0, 5, 12, 29])
+def test_a_restart_in_the_middle_gives_the_same_pages_and_one_outcome(crash_after: int) -> None:
+    async def script(room: ScannerRoom) -> None:
+        room.opens("a")
+        room.sends("a", *HEAD[:crash_after], blood=[8, 9, 10])
+        if crash_after > 11:
+            await room.until_pages(1)
+        await room.dies()
+        room.starts()
+        room.sends("a", *HEAD[crash_after:], blood=[i - crash_after for i in (8, 9, 10)])
+        room.releases("a")
+        await room.until_outcomes(1)
+        await room.dies()
+        room.starts()
+        await room.until_read()
+
+    room = play(script)
+    assert room.results == ["finding"]
+    assert [status for status, _ in room.pages][-1] == "confirmed"
+    assert len(set(room.pages)) == len(room.pages)
+
+
+def test_another_modality_is_not_eligible_and_never_goes_to_the_model() -> None:
+    async def script(room: ScannerRoom) -> None:
+        room.opens("a")
+        room.sends("a", *[header(i, modality="MR") for i in range(30)])
+        room.releases("a")
+        (outcome,) = await room.until_outcomes(1)
+        assert (outcome.kind, outcome.reason) == (OutcomeKind.NOT_ELIGIBLE, "modality")
+
+    assert play(script).model.asked == []
+
+
+def test_a_series_of_damaged_files_fails_by_name() -> None:
+    lost = UnusableInstance(
+        StudyInstanceUID("1.2"), SeriesInstanceUID("5.5"), SopInstanceUID("5.5.1"), "pixel_data_short", True
+    )
+
+    async def script(room: ScannerRoom) -> None:
+        room.opens("a")
+        room.sends("a", lost)
+        room.releases("a")
+        (outcome,) = await room.until_outcomes(1)
+        assert (outcome.kind, outcome.reason) == (OutcomeKind.FAILED, "unreadable_instance")
+
+    play(script, deadline_s=0.3)
+
+
+def test_a_model_that_refuses_fails_the_series_and_says_nothing_negative() -> None:
+    async def script(room: ScannerRoom) -> None:
+        room.model.error = RefuseModel("wrong shape")
+        room.opens("a")
+        room.sends("a", *HEAD)
+        room.releases("a")
+        (outcome,) = await room.until_outcomes(1)
+        assert (outcome.kind, outcome.reason) == (OutcomeKind.FAILED, "model_refused")
+
+    play(script)
+
+
+def test_an_error_of_ours_is_tried_again_and_then_named() -> None:
+    async def script(room: ScannerRoom) -> None:
+        room.model.error = ZeroDivisionError("secret text")
+        room.opens("a")
+        room.sends("a", *HEAD)
+        room.releases("a")
+        (outcome,) = await room.until_outcomes(1)
+        assert (outcome.kind, outcome.reason) == (OutcomeKind.FAILED, "internal_error")
+
+    room = play(script)
+    failures = [h for h in room.happenings if isinstance(h, TaskFailed)]
+    assert len(failures) == 3
+    assert all("secret" not in h.error and "ZeroDivisionError" in h.error for h in failures)
+
+
+def test_slow_inference_holds_the_outcome_back() -> None:
+    async def script(room: ScannerRoom) -> None:
+        room.model.open.clear()
+        room.opens("a")
+        room.sends("a", *HEAD)
+        room.releases("a")
+        await room.until_read()
+        assert room.ledger.outcomes == {}
+        room.model.open.set()
+        await room.until_outcomes(1)
+
+    play(script)
