@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.architecture.source import ROOT, imported, modules
+
+# import-linter checks what is imported today; this names every library that has a room at all.
+ROOM_OF = {
+    "pydicom": "dicom",
+    "pynetdicom": "dicom",
+    "pylibjpeg": "dicom",
+    "highdicom": "dicom",
+    "tritonclient": "triton",
+    "grpc": "triton",
+    "onnx": "triton",
+    "onnxruntime": "triton",
+    "paho": "mqtt",
+    "iotcore": "mqtt",
+    "sqlite3": "spool",
+    "starlette": "console",
+    "prometheus_client": "telemetry",
+    "structlog": "telemetry",
+}
+
+
+def test_imports_point_one_way() -> None:
+    program = Path(sys.executable).with_name("lint-imports")
+    linted = subprocess.run(
+        [program, "--no-cache", "--no-logo"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert linted.returncode == 0, linted.stdout + linted.stderr
+
+
+@pytest.mark.parametrize("library", sorted(ROOM_OF))
+def test_a_vendor_is_imported_in_its_room_only(library: str) -> None:
+    room = Path("edge") / ROOM_OF[library]
+    strangers = [
+        str(path)
+        for path, tree in modules("edge").items()
+        if room not in path.parents and any(name.split(".")[0] == library for name in imported(tree))
+    ]
+    assert strangers == []
+
+
+def test_unit_tests_open_no_socket_and_do_not_sleep() -> None:
+    waits = {"sleep", "create_connection", "create_server"}
+    guilty: list[str] = []
+    for path, tree in modules("tests/unit").items():
+        guilty += [f"{path}: imports {name}" for name in imported(tree) & {"socket", "socketserver"}]
+        guilty += [f"{path}:{line}: {call}" for line, call in _calls(tree) if call in waits]
+    assert guilty == []
+
+
+def _calls(tree: ast.Module) -> list[tuple[int, str]]:
+    """(line, name) of every call but sleep(0), which only gives way to other coroutines."""
+    found: list[tuple[int, str]] = []
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(args=[ast.Constant(value=0)]):
+                pass
+            case ast.Call(func=ast.Attribute(attr=name) | ast.Name(id=name)):
+                found.append((node.lineno, name))
+            case _:
+                pass
+    return found
