@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import stat
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,7 @@ def test_the_record_of_an_outcome_tells_what_was_found_and_when(tmp_path: Path) 
     said = alert(AlertStatus.CONFIRMED)
     ledger.conclude(outcome(), 40, [(said, alert_draft(said)), (None, result_draft(outcome()))])
     ledger.published(1, Receipt(0x10, subscribers=False), AT)
+    ledger.published(1, Receipt(0, subscribers=True), AT + timedelta(minutes=1))
     ledger.close()
     (end,) = rows(tmp_path, "SELECT * FROM outcome")
     assert (end["kind"], end["reason"], end["detail"]) == ("finding", "released", "36 slices")
