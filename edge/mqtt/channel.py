@@ -32,6 +32,8 @@ from edge.settings import MqttSettings
 from edge.telemetry.events import BrokerConnectionChanged, Happening, PublishFailed
 
 NO_MATCHING_SUBSCRIBERS = 0x10
+# The peer hung up in the middle: no MQTT broker there, or one that wants TLS.
+NO_CONNACK = "no_connack"
 # A connection that answers pings but gave no PUBACK for this many keep-alives is cut.
 PATIENCE_KEEPALIVES = 2
 # Only late PUBACKs pile up here, one a puback_timeout, until keep alive cuts the connection.
@@ -56,7 +58,10 @@ class MqttChannel:
         self._sending = threading.Lock()
         self._changes: SimpleQueue[BrokerConnectionChanged | None] = SimpleQueue()
         self._announcer = threading.Thread(target=self._announce, name="mqtt-presence", daemon=True)
+        # What was said last is what holds: the publisher, a reconnect and the end take turns.
+        self._speaking_of_presence = threading.Lock()
         self._status = presence.online
+        self._answered = False
         self._client = self._configured(client_id)
 
     def start(self) -> None:
@@ -72,17 +77,20 @@ class MqttChannel:
 
         A message on the status topic is also the one that is said again after a reconnect.
         """
-        if message.topic == self._status.topic:
+        if message.topic != self._presence.will.topic:
+            return self._deliver(message, timeout_s)
+        with self._speaking_of_presence:
             self._status = message
-        return self._deliver(message, timeout_s)
+            return self._deliver(message, timeout_s)
 
     def close(self) -> None:
         """Says offline if there is a broker to hear it; waits the PUBACK timeout at most."""
         if not self._announcer.is_alive():
             return
         if self._client.is_connected():
-            self._status = self._presence.offline()
-            self._said(self._status)
+            with self._speaking_of_presence:
+                self._status = self._presence.offline()
+                self._say(self._status)
         self._acknowledgements.close()
         self._client.disconnect()
         # paho's thread would wait for PUBACKs of what is still in flight.
@@ -149,21 +157,14 @@ class MqttChannel:
                 self._emit(change)
                 reported = change
             if change.connected:
-                self._say_status()
+                with self._speaking_of_presence:
+                    self._say(self._status)
 
-    def _say_status(self) -> None:
-        """Until what was said last is what holds: the caller may change it meanwhile."""
-        said: OutboundMessage | None = None
-        while said is not (status := self._status) and self._said(status):
-            said = status
-
-    def _said(self, status: OutboundMessage) -> bool:
+    def _say(self, status: OutboundMessage) -> None:
         try:
             self._deliver(status, self._settings.puback_timeout_s)
         except RetryPeer as error:
             self._emit(PublishFailed(str(error), attempt=1))
-            return False
-        return True
 
     # The following run in paho's thread, under its locks: they only write down what happened. An
     # on_pre_connect is under no lock, so it may empty the queue.
@@ -172,6 +173,7 @@ class MqttChannel:
         if self._acknowledgements.lost():
             self._changes.put(BrokerConnectionChanged(False, "connection_lost"))
         client.drop_out_messages()
+        self._answered = False
 
     def _on_connect(
         self,
@@ -183,6 +185,7 @@ class MqttChannel:
     ) -> None:
         reason = ReasonCode.of(reason_code.value, str(reason_code))
         accepted = reason.value < FIRST_REFUSAL
+        self._answered = True
         if accepted:
             self._acknowledgements.connected()
         self._changes.put(BrokerConnectionChanged(accepted, reason.name))
@@ -202,6 +205,8 @@ class MqttChannel:
         if self._acknowledgements.lost():
             reason = ReasonCode.of(reason_code.value, str(reason_code))
             self._changes.put(BrokerConnectionChanged(False, reason.name))
+        elif not self._answered:
+            self._changes.put(BrokerConnectionChanged(False, NO_CONNACK))
 
     def _on_puback(
         self,
