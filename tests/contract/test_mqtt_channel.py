@@ -27,6 +27,7 @@ from edge.spool.ledger import SqliteLedger
 from edge.telemetry.events import BrokerConnectionChanged, Happening
 from tests.contract import brokers
 from tests.contract.listener import Listener
+from tests.contract.mute_broker import MuteBroker
 from tests.statements import alert
 
 ROOT = Path(__file__).parents[2]
@@ -138,6 +139,20 @@ def test_keep_alive_finds_a_half_open_connection_and_the_page_gets_through(
         line.page("during", 15.0)
         assert listener.heard("during:preliminary:0")
     listener.close()
+
+
+def test_a_connection_that_pings_but_never_acknowledges_is_cut_and_the_page_gets_through() -> None:
+    broker = MuteBroker()
+    with Line(MqttSettings(port=broker.port, keepalive_s=2, puback_timeout_s=0.5)) as line:
+        deadline = time.monotonic() + 15
+        while True:
+            try:
+                line.page(timeout_s=0.5)
+                break
+            except RetryPeer:
+                assert time.monotonic() < deadline
+        assert broker.connections == 2
+    broker.close()
 
 
 @needs_mosquitto
