@@ -31,6 +31,11 @@ def _default_state_dir() -> Path:
     return Path(home) / "edge"
 
 
+def _default_repository() -> Path:
+    beside_package = Path(__file__).resolve().parent.parent / "model_repo"
+    return beside_package if beside_package.is_dir() else Path("model_repo")
+
+
 class _Section(BaseModel):
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
@@ -96,7 +101,8 @@ class ModelSettings(_Section):
     """Which model looks at the series."""
 
     repository: Place = Field(
-        default=Path("model_repo"), description="Triton model repository, one folder per model."
+        default_factory=_default_repository,
+        description="Triton model repository, one folder per model. Default: model_repo of the checkout.",
     )
     active: str = Field(default="ct_head_hyperdensity", description="Folder of the model in use.")
 

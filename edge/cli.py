@@ -1,0 +1,197 @@
+"""The command `edge`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from edge import __version__
+from edge.errors import EdgeError, FixConfiguration, RefuseModel, RejectInput
+from edge.settings import Settings
+from edge.settings_source import load_settings
+
+# sysexits.h, as far as it has a word for it.
+_EX_DATAERR, _EX_UNAVAILABLE, _EX_CONFIG = 65, 69, 78
+_EPILOG = """exit codes: 0 done; 1 a check failed; 2 wrong usage; 65 bad input; 69 a peer is away or said no;
+78 settings or installation must be mended first; 130 interrupted
+
+Research use, not for clinical use."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit code; every expected trouble is one line on stderr with a hint."""
+    args = _parser().parse_args(arguments)
+    try:
+        command: Callable[[argparse.Namespace], int] = args.command
+        return command(args)
+    except (FixConfiguration, RefuseModel) as error:
+        return _fail(error, _EX_CONFIG)
+    except RejectInput as error:
+        return _fail(error, _EX_DATAERR)
+    except EdgeError as error:
+        return _fail(error, _EX_UNAVAILABLE)
+    except KeyboardInterrupt:
+        return 130
+
+
+def _fail(error: EdgeError, code: int) -> int:
+    hint = f" Hint: {error.advice}" if error.advice else ""
+    print(f"edge: {error}.{hint}", file=sys.stderr)
+    return code
+
+
+def _up(args: argparse.Namespace) -> int:
+    from edge.up import run_appliance  # noqa: PLC0415 - commands load only the rooms they use
+
+    environment = dict(os.environ)
+    if args.config is not None:
+        environment["EDGE_CONFIG"] = str(args.config.resolve())
+    run_appliance(_settings(args), environment, _say)
+    return 0
+
+
+def _demo(args: argparse.Namespace) -> int:
+    from edge.demo import run_demo  # noqa: PLC0415 - see _up
+
+    run_demo(dict(os.environ), _say)
+    return 0
+
+
+def _receive(args: argparse.Namespace) -> int:
+    from edge.wiring import run_receiver  # noqa: PLC0415 - see _up
+
+    run_receiver(_settings(args))
+    return 0
+
+
+def _run(args: argparse.Namespace) -> int:
+    from edge.wiring import run_agent  # noqa: PLC0415 - see _up
+
+    run_agent(_settings(args))
+    return 0
+
+
+def _send(args: argparse.Namespace) -> int:
+    from edge.clock import SystemClock  # noqa: PLC0415 - see _up
+    from edge.dicom.send_command import plan_from_arguments  # noqa: PLC0415 - see _up
+    from edge.dicom.sender import run  # noqa: PLC0415 - see _up
+
+    try:
+        plan = plan_from_arguments(args)
+    except ValueError as error:
+        raise FixConfiguration(str(error), hint="See edge send --help.") from error
+    report = run(plan, clock=SystemClock(), on_progress=lambda sent: print(".", end="", flush=True))
+    ended = "aborted as asked" if report.aborted else "released"
+    print(f"\n{len(report.instances)} instances sent, association {ended}")
+    return 0
+
+
+def _check(args: argparse.Namespace) -> int:
+    from edge.check import Diagnosis, diagnose, exit_code, line  # noqa: PLC0415 - see _up
+    from edge.clock import SystemClock  # noqa: PLC0415 - see _up
+    from edge.probes import probes  # noqa: PLC0415 - see _up
+
+    settings = _settings(args)
+    found: list[Diagnosis] = []
+    for diagnosis in diagnose(settings, probes(settings), SystemClock()):
+        print(line(diagnosis), flush=True)
+        found.append(diagnosis)
+    return exit_code(found)
+
+
+def _print_settings(args: argparse.Namespace) -> int:
+    from edge.settings_page import masked, reference  # noqa: PLC0415 - see _up
+
+    print(reference() if args.doc else masked(_settings(args)))
+    return 0
+
+
+def _models_check(args: argparse.Namespace) -> int:
+    from edge.triton.model_check import check_model  # noqa: PLC0415 - see _up
+
+    repository = _settings(args).models.repository
+    folders = (
+        [repository / args.model]
+        if args.model
+        else sorted(p.parent for p in repository.glob("*/clinical.toml"))
+    )
+    if not folders:
+        raise FixConfiguration(f"{repository} holds no model folder", hint="Set models.repository.")
+    for folder in folders:
+        check_model(folder)
+        print(f"ok  {folder.name}")
+    return 0
+
+
+def _settings(args: argparse.Namespace) -> Settings:
+    return load_settings(args.config, os.environ)
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="edge",
+        description="A CT head goes in over DICOM, and the pager rings over MQTT.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"edge {__version__}")
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="edge.toml (default: $EDGE_CONFIG, ./edge.toml, /etc/edge/edge.toml)",
+    )
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    def add(
+        name: str, command: Callable[[argparse.Namespace], int], text: str, more: str = ""
+    ) -> argparse.ArgumentParser:
+        sub = commands.add_parser(
+            name,
+            help=text,
+            description=f"{text}\n\n{more}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        sub.set_defaults(command=command)
+        return sub
+
+    add("up", _up, "run the whole appliance until Ctrl-C", _UP)
+    add("demo", _demo, "send a synthetic head with a bleed and one without, and show the pages")
+    add(
+        "receive",
+        _receive,
+        "run the DICOM receiver alone",
+        "Stores what scanners send; everything else is `edge run`.",
+    )
+    add(
+        "run",
+        _run,
+        "run the agent alone",
+        "Decodes, infers, pages. Needs Triton and a broker (see settings).",
+    )
+    send = add("send", _send, "be a scanner: send phantoms or DICOM files to any AE")
+    from edge.dicom.send_command import add_arguments  # noqa: PLC0415 - see _up
+
+    add_arguments(send)
+    add("check", _check, "diagnose ports, disk, Triton, broker, models and clock, one line each")
+    settings = add("settings", _print_settings, "print the effective settings, secrets masked")
+    settings.add_argument("--doc", action="store_true", help="print the reference of every key instead")
+    models = add("models", _models_check, "check the model repository: `edge models check [MODEL]`")
+    models.add_argument("action", choices=["check"], help="tensors, digests, licence and scope must agree")
+    models.add_argument("model", nargs="?", help="one folder of the repository (default: all)")
+    return parser
+
+
+_UP = """Starts four programs, each supervised, each with its own log in <state>/logs:
+  broker    an MQTT 5 broker on loopback (mqtt.mode = "external": yours instead)
+  triton    NVIDIA Triton with the CPU build of the model (triton.mode = "external": yours instead);
+            a first start downloads it into <state>/triton
+  receiver  `edge receive`: stores what scanners send over DICOM, durably, and does nothing else
+  agent     `edge run`: decodes while slices arrive, asks Triton, pages over MQTT, concludes every series"""

@@ -1,0 +1,57 @@
+"""What the agent has really done lately, read off the happenings on their way to log and metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Literal
+
+from edge.agent import Progress
+from edge.ports import Clock
+from edge.telemetry.events import BrokerConnectionChanged, Happening, SlabInferred, TritonHealthChanged
+
+# An agent that has not looked at the journal for this long is stuck, whatever else still moves.
+STUCK_S = 15.0
+
+
+class Pulse:
+    """Stands in front of `emit`; its figures move only with real work."""
+
+    def __init__(self, emit: Callable[[Happening], None], clock: Clock) -> None:
+        self.progress = Progress()
+        self.slabs_inferred = 0
+        self.triton = "unknown"
+        self.broker_connected = False
+        self._emit, self._clock = emit, clock
+        self._looked_at = clock.monotonic()
+        self._triton_since = clock.utc()
+
+    def emit(self, happening: Happening) -> None:
+        match happening:
+            case SlabInferred():
+                self.slabs_inferred += 1
+            case TritonHealthChanged(health=health) if health != self.triton:
+                self.triton, self._triton_since = health, self._clock.utc()
+            case BrokerConnectionChanged(connected=connected):
+                self.broker_connected = connected
+            case _:
+                pass
+        self._emit(happening)
+
+    def looked(self) -> None:
+        """The agent has come round to its journal."""
+        self._looked_at = self._clock.monotonic()
+
+    @property
+    def alive(self) -> bool:
+        return self._clock.monotonic() - self._looked_at < STUCK_S
+
+    def last_outcome_age_s(self) -> float | None:
+        at = self.progress.last_outcome_at
+        return None if at is None else self._clock.monotonic() - at
+
+    def condition(self) -> tuple[Literal["online", "degraded"], datetime, str]:
+        """What the retained status says, since when, and why."""
+        if self.triton in ("unknown", "serving"):
+            return "online", self._triton_since, ""
+        return "degraded", self._triton_since, f"triton_{self.triton}"

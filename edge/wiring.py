@@ -1,0 +1,212 @@
+"""The only constructor of concrete things: one function per process of the appliance."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, closing
+
+from edge import __version__
+from edge.agent import Agent
+from edge.clock import SystemClock
+from edge.dicom.reader import DicomReader
+from edge.dicom.receiver import Receiver
+from edge.intake import take
+from edge.models.contract import load_clinical_model
+from edge.mqtt.channel import MqttChannel
+from edge.mqtt.drafts import AlertMessages, summarise
+from edge.mqtt.drafts import Progress as HeartbeatProgress
+from edge.pipeline import Surroundings
+from edge.ports import Ledger, OutboundMessage
+from edge.publisher import Publisher
+from edge.pulse import Pulse
+from edge.settings import Settings
+from edge.signals import stop_requested
+from edge.spool.doorbell import Doorbell
+from edge.spool.identity_key import appliance_key
+from edge.spool.inbox import Inbox
+from edge.spool.journal import InboxJournal
+from edge.spool.ledger import SqliteLedger
+from edge.spool.lock import exclusive
+from edge.telemetry.emit import Emitter
+from edge.telemetry.endpoint import Health, TelemetryEndpoint
+from edge.telemetry.events import ApplianceStarted, ApplianceStopping
+from edge.triton.canary import load_canary
+from edge.triton.client import TritonServer
+from edge.triton.dispatch import InferenceDispatcher, Policy
+from edge.triton.embedded import stop_server
+from edge.triton.fallback import OnnxWorker
+from edge.triton.model_check import check_model
+
+_GIB = 1024**3
+
+
+def run_receiver(settings: Settings) -> None:
+    """`edge receive` until SIGTERM or SIGINT; raises FixConfiguration when it cannot start."""
+    clock, state_dir = SystemClock(), settings.appliance.state_dir
+    emitter = _emitter(settings, "receiver")
+    stopping = stop_requested()
+    floor_bytes = int(settings.dicom.min_free_gib * _GIB)
+    with (
+        exclusive(state_dir, "receiver"),
+        closing(Inbox(state_dir, min_free_bytes=floor_bytes, clock=clock)) as inbox,
+    ):
+        found = inbox.recover()
+        receiver = Receiver(settings.dicom, inbox, clock, emitter.emit)
+        endpoint = TelemetryEndpoint(
+            settings.telemetry.host,
+            settings.telemetry.receiver_port,
+            emitter.registry,
+            lambda: Health(inbox.free_bytes() > floor_bytes, {"free_bytes": inbox.free_bytes()}),
+        )
+        with closing(endpoint):
+            receiver.start()
+            emitter.emit(ApplianceStarted("receiver", __version__, f"recovered {found}"))
+            receiver.serve(stopping)
+            emitter.emit(ApplianceStopping("receiver", "signal"))
+            receiver.stop()
+
+
+def run_agent(settings: Settings) -> None:
+    """`edge run` until SIGTERM or SIGINT; raises FixConfiguration or RefuseModel when it cannot start."""
+    state_dir, clock = settings.appliance.state_dir, SystemClock()
+    emitter = _emitter(settings, "agent")
+    # The ledger closes after asyncio.run has joined the worker threads that may still write to it.
+    with (
+        exclusive(state_dir, "agent"),
+        closing(SqliteLedger(state_dir, clock=clock)) as ledger,
+        closing(InboxJournal(state_dir)) as journal,
+    ):
+        asyncio.run(_agent(settings, ledger, journal, emitter))
+
+
+async def _agent(settings: Settings, ledger: Ledger, journal: InboxJournal, emitter: Emitter) -> None:
+    clock, state_dir = SystemClock(), settings.appliance.state_dir
+    pulse = Pulse(emitter.emit, clock)
+    folder = settings.models.repository / settings.models.active
+    check_model(folder)
+    messages = AlertMessages(settings)
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    pixels = DicomReader(state_dir)
+    async with _inference(settings, pulse, clock) as dispatcher:
+        around = Surroundings(
+            model=load_clinical_model(folder),
+            pixels=pixels,
+            inference=dispatcher,
+            ledger=ledger,
+            messages=messages,
+            clock=clock,
+            emit=pulse.emit,
+            timers=settings.completeness,
+            deadline_s=settings.triton.deadline_s,
+        )
+        agent = Agent(around, appliance_key(state_dir), settings.appliance.scanners)
+        pulse.progress = agent.progress
+        agent.recover()
+        endpoint = TelemetryEndpoint(
+            settings.telemetry.host, settings.telemetry.agent_port, emitter.registry, lambda: _health(pulse)
+        )
+        with closing(endpoint), closing(Doorbell(state_dir)) as doorbell:
+
+            async def wait(timeout_s: float) -> None:
+                pulse.looked()
+                await doorbell.wait(timeout_s)
+                pulse.looked()
+
+            taken = take(journal, pixels, wait, agent.concluded, clock, pulse.emit)
+            async with _publishing(settings, ledger, messages, pulse, clock), asyncio.TaskGroup() as tasks:
+                emitter.emit(ApplianceStarted("agent", __version__, f"model {settings.models.active}"))
+                running = [tasks.create_task(dispatcher.run()), tasks.create_task(agent.run(taken))]
+                await stopping.wait()
+                emitter.emit(ApplianceStopping("agent", "signal"))
+                for task in running:
+                    task.cancel()
+
+
+@asynccontextmanager
+async def _inference(
+    settings: Settings, pulse: Pulse, clock: SystemClock
+) -> AsyncGenerator[InferenceDispatcher]:
+    """Triton behind its queue, with the ONNX Runtime worker as a fallback when settings allow it."""
+    chosen, model = settings.triton, settings.models.active
+    folder = settings.models.repository / model
+    server = TritonServer(chosen.grpc_url, shared_memory=chosen.shared_memory, in_flight=chosen.in_flight)
+    fallback = OnnxWorker(model, folder / "1" / "model.onnx") if chosen.fallback else None
+
+    async def reload() -> None:
+        await server.reload(model)
+
+    async def restart() -> None:
+        await asyncio.to_thread(stop_server, settings.appliance.state_dir)
+
+    dispatcher = InferenceDispatcher(
+        server,
+        load_canary(folder, chosen.deadline_s),
+        Policy(in_flight=chosen.in_flight, attempts=chosen.attempts),
+        clock,
+        pulse.emit,
+        fallback=fallback,
+        remedies=[reload, restart] if chosen.mode == "embedded" else [reload],
+    )
+    try:
+        yield dispatcher
+    finally:
+        await server.close()
+        if fallback is not None:
+            await fallback.close()
+
+
+@asynccontextmanager
+async def _publishing(
+    settings: Settings, ledger: Ledger, messages: AlertMessages, pulse: Pulse, clock: SystemClock
+) -> AsyncGenerator[None]:
+    """The outbox thread and its channel; what is unsent at the end stays in the outbox."""
+    # The client id is the appliance's name, so that a second appliance of that name is noticed.
+    channel = MqttChannel(settings.mqtt, settings.appliance.name, messages.presence(clock), pulse.emit)
+
+    def heartbeat() -> OutboundMessage:
+        progress = HeartbeatProgress(
+            journal_sequence=pulse.progress.last_sequence,
+            slices_decoded=pulse.progress.slices_decoded,
+            slabs_inferred=pulse.slabs_inferred,
+            series_open=pulse.progress.series_open,
+            outbox_depth=ledger.outbox_depth()[0],
+            last_outcome_age_s=pulse.last_outcome_age_s(),
+            triton=pulse.triton,
+        )
+        return messages.heartbeat(clock.utc(), progress)
+
+    publisher = Publisher(
+        ledger,
+        channel,
+        clock,
+        pulse.emit,
+        settings.mqtt,
+        summarise=summarise,
+        heartbeat=heartbeat,
+        status=lambda: messages.status(*pulse.condition()),
+    )
+    thread = threading.Thread(target=publisher.run, name="publisher", daemon=True)
+    channel.start()
+    thread.start()
+    try:
+        yield
+    finally:
+        publisher.stop()
+        await asyncio.to_thread(channel.close)
+        await asyncio.to_thread(thread.join, settings.mqtt.puback_timeout_s)
+
+
+def _health(pulse: Pulse) -> Health:
+    return Health(
+        pulse.alive,
+        {"triton": pulse.triton, "broker": pulse.broker_connected, "series_open": pulse.progress.series_open},
+    )
+
+
+def _emitter(settings: Settings, role: str) -> Emitter:
+    return Emitter(role, settings.telemetry.log_format, settings.telemetry.log_level)
