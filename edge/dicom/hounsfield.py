@@ -73,7 +73,7 @@ def _stored_yx(data_set: Dataset) -> NDArray[np.integer[Any]]:
     allocated, bits = integer(data_set, "BitsAllocated") or 16, integer(data_set, "BitsStored") or 16
     syntax = UID(str(data_set.file_meta.TransferSyntaxUID))
     if syntax.is_encapsulated:
-        decoded = pixel_array(data_set, raw=True, decoding_plugin="pylibjpeg")
+        decoded = _decompressed(data_set)
     else:
         _check_length(len(cast("bytes", data_set.PixelData)), rows, columns, allocated)
         decoded = pixel_array(data_set, raw=True)
@@ -82,6 +82,16 @@ def _stored_yx(data_set: Dataset) -> NDArray[np.integer[Any]]:
     stored = cast("NDArray[np.integer[Any]]", decoded)
     spare = stored.dtype.itemsize * 8 - bits
     return (stored << spare) >> spare if spare and not syntax.is_encapsulated else stored
+
+
+def _decompressed(data_set: Dataset) -> NDArray[Any]:
+    try:
+        return pixel_array(data_set, raw=True, decoding_plugin="pylibjpeg")
+    except BaseException as error:
+        # pylibjpeg-rle panics on damaged segments, and a Rust panic is no Exception.
+        if type(error).__name__ != "PanicException":
+            raise
+        raise RejectInput("undecodable") from error
 
 
 def _check_length(length: int, rows: int, columns: int, allocated: int) -> None:

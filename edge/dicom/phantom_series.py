@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from copy import deepcopy
 from datetime import datetime
 
 import numpy as np
@@ -110,8 +111,7 @@ def _add_pixel_description(ds: Dataset, phantom: HeadPhantom) -> None:
 
 
 def _instance(common: Dataset, phantom: HeadPhantom, seed: str, k: int) -> Dataset:
-    ds = Dataset()
-    ds.update(common)
+    ds = deepcopy(common)
     ds.SOPInstanceUID = derived_uid("phantom instance", seed, str(k))
     ds.InstanceNumber = str(k + 1)
     ds.ImagePositionPatient = [_ds(c) for c in phantom.image_positions_lps_mm[k]]

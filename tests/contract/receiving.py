@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -137,9 +138,7 @@ def data_set_bytes(part_10: bytes) -> bytes:
 
 
 def changed(data_set: Dataset, **attributes: object) -> Dataset:
-    copy = Dataset()
-    copy.update(data_set)
-    copy.file_meta = data_set.file_meta
+    copy = deepcopy(data_set)
     for keyword, value in attributes.items():
         setattr(copy, keyword, value)
     return copy

@@ -1,0 +1,36 @@
+"""Stored files handed to the reader the way the journal names them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydicom import Dataset
+from pydicom.filewriter import dcmwrite
+
+from edge.dicom.reader import DicomReader
+from edge.domain.arrival import StoredInstance
+from edge.domain.identity import SopInstanceUID
+from edge.domain.series import UnusableInstance
+from edge.imaging.volume import Slice
+from tests.contract.receiving import CT
+
+
+def stored(path: Path, root: Path, sop_class_uid: str = CT, uid: str = "1.2.3") -> StoredInstance:
+    return StoredInstance(
+        SopInstanceUID(uid), sop_class_uid, "", str(path.relative_to(root)), "", path.stat().st_size
+    )
+
+
+def read(path: Path, sop_class_uid: str = CT) -> Slice | UnusableInstance:
+    return DicomReader(path.parent).read(stored(path, path.parent, sop_class_uid))
+
+
+def read_slice(path: Path) -> Slice:
+    found = read(path)
+    assert isinstance(found, Slice), found
+    return found
+
+
+def write(data_set: Dataset, path: Path) -> Path:
+    dcmwrite(path, data_set, enforce_file_format=True)
+    return path

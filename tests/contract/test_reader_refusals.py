@@ -1,0 +1,174 @@
+"""Why an instance is no slice: damage by name, other kinds of object, and no exception ever."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydicom import Dataset, dcmread
+from pydicom.encaps import encapsulate
+from pydicom.uid import JPEG2000Lossless, RLELossless
+
+from edge.dicom.reader import DicomReader
+from edge.domain.arrival import StoredInstance
+from edge.domain.identity import SopInstanceUID
+from edge.domain.series import UnusableInstance
+from edge.imaging.volume import Slice
+from tests.contract.reading import read, stored, write
+from tests.contract.receiving import CT, changed, small_series
+
+SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
+
+
+def without(data_set: Dataset, *keywords: str) -> Dataset:
+    less = changed(data_set)
+    for keyword in keywords:
+        delattr(less, keyword)
+    return less
+
+
+BROKEN: dict[str, Callable[[Dataset], Dataset]] = {
+    "missing_image_orientation_patient": lambda d: without(d, "ImageOrientationPatient"),
+    "missing_image_position_patient": lambda d: without(d, "ImagePositionPatient"),
+    "missing_pixel_spacing": lambda d: without(d, "PixelSpacing"),
+    "missing_pixel_data": lambda d: without(d, "PixelData"),
+    "missing_rescale": lambda d: without(d, "RescaleIntercept"),
+    "missing_matrix": lambda d: without(d, "Rows"),
+    "bad_rescale": lambda d: changed(d, RescaleSlope="0"),
+    "bad_bits": lambda d: changed(d, HighBit=15),
+    "bad_pixel_representation": lambda d: without(d, "PixelRepresentation"),
+    "pixel_data_too_short": lambda d: changed(d, PixelData=d.PixelData[:-2]),
+    "pixel_data_too_long": lambda d: changed(d, PixelData=d.PixelData * 2),
+    "matrix_too_large": lambda d: changed(d, Rows=65535, Columns=65535),
+    "modality_lut_unsupported": lambda d: changed(d, ModalityLUTSequence=[Dataset()]),
+}
+BAD_GEOMETRY: dict[str, dict[str, object]] = {
+    "not_unit": {"ImageOrientationPatient": ["2", "0", "0", "0", "1", "0"]},
+    "not_orthogonal": {"ImageOrientationPatient": ["1", "0", "0", "1", "0", "0"]},
+    "five_cosines": {"ImageOrientationPatient": ["1", "0", "0", "0", "1"]},
+    "no_spacing": {"PixelSpacing": ["0", "0"]},
+    "huge_spacing": {"PixelSpacing": ["1e30", "1e30"]},
+}
+
+
+@pytest.mark.parametrize("reason", BROKEN)
+def test_damage_is_named(tmp_path: Path, reason: str) -> None:
+    found = read(write(BROKEN[reason](small_series()[0]), tmp_path / "broken.dcm"))
+    assert isinstance(found, UnusableInstance)
+    assert (found.reason, found.unreadable) == (reason, True)
+    assert found.series_instance_uid == small_series()[0].SeriesInstanceUID
+
+
+@pytest.mark.parametrize("case", BAD_GEOMETRY)
+def test_absurd_geometry_is_no_slice(tmp_path: Path, case: str) -> None:
+    found = read(write(changed(small_series()[0], **BAD_GEOMETRY[case]), tmp_path / "broken.dcm"))
+    assert isinstance(found, UnusableInstance)
+    assert (found.reason, found.unreadable) == ("bad_geometry", True)
+
+
+@pytest.mark.parametrize("word", [b"nan", b"inf", b"abc"])
+def test_geometry_that_is_no_number_is_no_slice(tmp_path: Path, word: bytes) -> None:
+    path = write(changed(small_series()[0], ImagePositionPatient=["7", "7", "777"]), tmp_path / "x.dcm")
+    encoded = path.read_bytes()
+    assert b"7\\7\\777" in encoded
+    path.write_bytes(encoded.replace(b"7\\7\\777", b"7\\7\\" + word))
+    found = read(path)
+    assert isinstance(found, UnusableInstance)
+    assert found.unreadable
+    assert found.reason in {"bad_geometry", "undecodable"}
+
+
+def test_a_decoder_that_panics_does_not_take_us_along(tmp_path: Path) -> None:
+    segment = b"\x81a" * 40
+    header = struct.pack("<16L", 2, 64, 64 + len(segment), *([0] * 13))
+    data_set = changed(small_series()[1], PixelData=encapsulate([header + segment + segment]))
+    data_set.file_meta.TransferSyntaxUID = RLELossless
+    data_set["PixelData"].is_undefined_length = True
+    found = read(write(data_set, tmp_path / "overlong.dcm"))
+    assert isinstance(found, UnusableInstance)
+    assert (found.reason, found.unreadable) == ("undecodable", True)
+
+
+@pytest.mark.parametrize(
+    ("reason", "sop_class_uid", "change"),
+    [
+        (
+            "not_a_slice",
+            SECONDARY_CAPTURE,
+            lambda d: without(d, "ImagePositionPatient", "ImageOrientationPatient"),
+        ),
+        ("not_a_slice", "1.2.840.10008.5.1.4.1.1.88.67", lambda d: without(d, "PixelData", "Rows")),
+        ("multi_frame_unsupported", CT, lambda d: changed(d, NumberOfFrames="2")),
+        ("colour_image", CT, lambda d: changed(d, SamplesPerPixel=3)),
+        ("not_hounsfield", CT, lambda d: changed(d, RescaleType="Z_EFF")),
+    ],
+    ids=["secondary_capture", "dose_report", "multi_frame", "colour", "effective_atomic_number"],
+)
+def test_another_kind_of_object_is_not_damage(
+    tmp_path: Path, reason: str, sop_class_uid: str, change: Callable[[Dataset], Dataset]
+) -> None:
+    found = read(write(change(small_series()[0]), tmp_path / "other.dcm"), sop_class_uid)
+    assert isinstance(found, UnusableInstance)
+    assert (found.reason, found.unreadable) == (reason, False)
+
+
+def test_a_file_that_tells_nothing_still_belongs_to_a_series(tmp_path: Path) -> None:
+    (tmp_path / "noise.dcm").write_bytes(b"not DICOM at all")
+    first, second = (
+        DicomReader(tmp_path).read(stored(tmp_path / "noise.dcm", tmp_path, uid=uid))
+        for uid in ("1.2", "1.3")
+    )
+    assert isinstance(first, UnusableInstance)
+    assert isinstance(second, UnusableInstance)
+    assert (first.reason, first.unreadable) == ("not_dicom", True)
+    assert first.series_instance_uid
+    assert first.series_instance_uid != second.series_instance_uid
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    gone = StoredInstance(SopInstanceUID("1.2"), CT, "", "inbox/gone.dcm", "", 1)
+    found = DicomReader(tmp_path).read(gone)
+    assert isinstance(found, UnusableInstance)
+    assert found.reason == "file_unavailable"
+
+
+@cache
+def encoded_slice(syntax: str | None, folder: Path) -> bytes:
+    data_set = dcmread(write(small_series()[1], folder / "plain.dcm"))
+    if syntax is not None:
+        data_set.compress(syntax, encoding_plugin="pylibjpeg", generate_instance_uid=False)
+    return write(data_set, folder / "encoded.dcm").read_bytes()
+
+
+@given(
+    st.sampled_from([None, JPEG2000Lossless, RLELossless]),
+    st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.binary(min_size=1, max_size=8)), max_size=6),
+    st.none() | st.floats(0, 1),
+)
+@settings(max_examples=150, deadline=None)
+def test_corrupted_bytes_never_raise(
+    tmp_path_factory: pytest.TempPathFactory,
+    syntax: str | None,
+    patches: list[tuple[float, bytes]],
+    cut: float | None,
+) -> None:
+    folder = tmp_path_factory.getbasetemp()
+    content = bytearray(encoded_slice(syntax, folder))
+    for place, patch in patches:
+        at = int(place * len(content))
+        content[at : at + len(patch)] = patch
+    path = folder / "corrupted.dcm"
+    path.write_bytes(content[: None if cut is None else int(cut * len(content))])
+    found = read(path)
+    if isinstance(found, Slice):
+        assert found.hu_yx.shape == (found.header.rows, found.header.columns)
+        assert np.isfinite(found.header.offset_mm)
+    else:
+        assert found.reason
+        assert found.series_instance_uid
