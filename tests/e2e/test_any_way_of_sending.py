@@ -1,0 +1,83 @@
+"""One real head, sent in every way a scanner might: the same one outcome each time."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import pydicom
+import pytest
+from pydicom.uid import generate_uid
+
+from edge.mqtt.message import ResultMessage
+from tests.e2e.appliance import Appliance
+
+pytestmark = [pytest.mark.peer("mosquitto", "storescu"), pytest.mark.timeout(240)]
+SEED = 20240501
+
+EXPECTED = {"instances": 28, "outcome": "no_finding", "findings": (), "degraded": False, "revision": 1}
+
+
+def said(result: ResultMessage) -> dict[str, object]:
+    """All of a result but its names, times and the way it was closed."""
+    return {key: getattr(result, key) for key in EXPECTED}
+
+
+def in_file_order(scanner: Appliance, files: list[Path], folder: Path) -> None:
+    assert scanner.storescu(*files).returncode == 0
+
+
+def in_reverse(scanner: Appliance, files: list[Path], folder: Path) -> None:
+    assert scanner.storescu(*reversed(files)).returncode == 0
+
+
+def shuffled(scanner: Appliance, files: list[Path], folder: Path) -> None:
+    print(f"seed {SEED}")
+    order = list(files)
+    random.Random(SEED).shuffle(order)
+    assert scanner.storescu(*order).returncode == 0
+
+
+def one_association_per_file(scanner: Appliance, files: list[Path], folder: Path) -> None:
+    for file in files:
+        assert scanner.storescu(file).returncode == 0
+
+
+def interleaved_with_another_series(scanner: Appliance, files: list[Path], folder: Path) -> None:
+    other = another_series(files, folder)
+    both = [file for pair in zip(files, other, strict=True) for file in pair]
+    assert scanner.storescu(*both).returncode == 0
+
+
+def another_series(files: list[Path], folder: Path) -> list[Path]:
+    """A copy under new UIDs."""
+    folder.mkdir(parents=True, exist_ok=True)
+    series = generate_uid()
+    made: list[Path] = []
+    for i, file in enumerate(files):
+        ds = pydicom.dcmread(file)
+        ds.SeriesInstanceUID = series
+        ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = generate_uid()
+        ds.save_as(folder / f"{i:03d}.dcm")
+        made.append(folder / f"{i:03d}.dcm")
+    return made
+
+
+WAYS = [in_file_order, in_reverse, shuffled, one_association_per_file, interleaved_with_another_series]
+
+
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
+def test_the_same_one_outcome_and_the_same_findings(
+    way: Callable[[Appliance, list[Path], Path], None],
+    appliance: Callable[..., Appliance],
+    ge_head: list[Path],
+    tmp_path: Path,
+) -> None:
+    scanner = appliance()
+    way(scanner, ge_head, tmp_path / "other")
+    expected = 2 if way is interleaved_with_another_series else 1
+    scanner.pager.until_results(expected)
+    scanner.pager.listen(3)
+    assert [said(r) for r in scanner.pager.results] == [EXPECTED] * expected, scanner.pager.heard()
+    assert scanner.pager.alerts == []
