@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import io
+import socket
+from collections.abc import Callable
+from dataclasses import replace
+
+from edge import check
+from edge.settings import Settings
+from edge.telemetry.emit import Emitter
+from edge.telemetry.endpoint import Health, TelemetryEndpoint
+from edge.telemetry.events import ApplianceStarted
+from tests.fakes.clock import FakeClock
+from tests.unit.test_check import WELL
+
+
+def on_ports(dicom: int, receiver: int, agent: int, host: str = "127.0.0.1") -> Settings:
+    telemetry = {"host": host, "receiver_port": receiver, "agent_port": agent}
+    return Settings.model_validate({"dicom": {"port": dicom, "host": host}, "telemetry": telemetry})
+
+
+def test_free_ports_are_fine(free_port: Callable[[], int]) -> None:
+    settings = on_ports(free_port(), free_port(), free_port())
+    dicom = check.dicom(settings, WELL, FakeClock())
+    assert (dicom.ok, dicom.detail) == (True, f"port {settings.dicom.port} is free, no receiver is running")
+    metrics = check.metrics(settings, WELL, FakeClock())
+    assert metrics.ok is True
+    assert "agent is not running" in metrics.detail
+
+
+def test_a_listener_on_the_dicom_port_is_echoed(free_port: Callable[[], int]) -> None:
+    asked: list[tuple[str, int, str]] = []
+
+    def echo(host: str, port: int, title: str) -> str:
+        asked.append((host, port, title))
+        return "answers"
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        settings = on_ports(port, free_port(), free_port(), host="0.0.0.0")
+        assert check.dicom(settings, replace(WELL, echo=echo), FakeClock()).detail == "answers"
+    assert asked == [("127.0.0.1", port, "EDGE")]
+
+
+def test_our_own_metrics_are_known_and_a_strangers_port_is_refused(free_port: Callable[[], int]) -> None:
+    emitter = Emitter("agent", "json", "error", io.StringIO())
+    emitter.emit(ApplianceStarted("agent", "0.1.0"))
+    ours = TelemetryEndpoint("127.0.0.1", 0, emitter.registry, lambda: Health(ok=True))
+    try:
+        found = check.metrics(on_ports(free_port(), free_port(), ours.port), WELL, FakeClock())
+        assert found.ok is True
+        assert f"agent answers on {ours.port}" in found.detail
+    finally:
+        ours.close()
+    stranger = TelemetryEndpoint("127.0.0.1", 0, Emitter("x").registry, lambda: Health(ok=True))
+    try:
+        found = check.metrics(on_ports(free_port(), stranger.port, free_port()), WELL, FakeClock())
+        assert (found.ok, found.hint) == (False, "Set telemetry.receiver_port to a free port.")
+    finally:
+        stranger.close()
+
+
+def test_an_address_of_another_machine_cannot_be_had(free_port: Callable[[], int]) -> None:
+    settings = on_ports(free_port(), free_port(), free_port(), host="192.0.2.1")
+    assert check.dicom(settings, WELL, FakeClock()).ok is False
