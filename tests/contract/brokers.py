@@ -41,14 +41,14 @@ class BrokerProcess:
             self.process = None
 
     def freeze(self) -> None:
-        self._signal(signal.SIGSTOP)
+        """Returns once every thread stands still."""
+        assert self.process is not None
+        os.kill(self.process.pid, signal.SIGSTOP)
+        os.waitid(os.P_PID, self.process.pid, os.WSTOPPED | os.WNOWAIT)
 
     def thaw(self) -> None:
-        self._signal(signal.SIGCONT)
-
-    def _signal(self, number: signal.Signals) -> None:
         if self.process is not None and self.process.poll() is None:
-            os.kill(self.process.pid, number)
+            os.kill(self.process.pid, signal.SIGCONT)
 
 
 def embedded(folder: Path, port: int) -> BrokerProcess:
