@@ -99,7 +99,7 @@ class Intake:
         started = self._clock.monotonic()
         try:
             answer, result = self._stored(self._sessions[key], request)
-        except Exception as error:  # noqa: BLE001 - whatever it was, the peer must not believe it is kept
+        except Exception as error:  # noqa: BLE001 - boundary: whatever it was, the peer must hear no
             answer, result = answer_to_error(error), ""
         if result:
             took_s = self._clock.monotonic() - started

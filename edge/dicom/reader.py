@@ -35,7 +35,7 @@ class DicomReader:
             return _unusable(data_set, instance, error.reason, unreadable=True)
         except OSError:
             return _unusable(data_set, instance, "file_unavailable", unreadable=True)
-        except Exception:  # noqa: BLE001 - pydicom and its decoders raise anything on damaged bytes
+        except Exception:  # noqa: BLE001 - boundary: damaged bytes make pydicom raise anything
             reason = "not_dicom" if data_set is None else "undecodable"
             return _unusable(data_set, instance, reason, unreadable=True)
 
@@ -53,6 +53,6 @@ def _unusable(
 ) -> UnusableInstance:
     try:
         study, series = series_of(data_set, instance)
-    except Exception:  # noqa: BLE001 - the damage may sit in these very attributes
+    except Exception:  # noqa: BLE001 - boundary: the damage may sit in these attributes
         study, series = series_of(None, instance)
     return UnusableInstance(study, series, instance.sop_instance_uid, reason, unreadable)

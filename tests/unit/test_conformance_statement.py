@@ -1,0 +1,33 @@
+"""The conformance statement names what the code offers, no less and no more."""
+
+import re
+from pathlib import Path
+
+import edge.dicom
+from edge.dicom.admission import RejectReason
+from edge.dicom.status import StoreStatus
+from edge.dicom.syntaxes import STORAGE_CLASSES, TRANSFER_SYNTAXES, VERIFICATION
+from edge.dicom.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+
+STATEMENT = Path(edge.dicom.__file__).with_name("CONFORMANCE.md").read_text()
+UIDS = set(re.findall(r"\b\d+(?:\.\d+){5,}\b", STATEMENT))
+
+
+def test_every_offered_uid_is_stated_and_no_other() -> None:
+    offered = {VERIFICATION, *STORAGE_CLASSES.values(), *TRANSFER_SYNTAXES}
+    assert offered == UIDS
+
+
+def test_every_status_is_stated_and_no_other() -> None:
+    stated = {int(word, 16) for word in re.findall(r"^\| 0x([0-9A-F]{4}) ", STATEMENT, re.MULTILINE)}
+    assert stated == {int(status) for status in StoreStatus}
+
+
+def test_every_reject_reason_is_stated() -> None:
+    words = STATEMENT.lower().replace("-", "_").replace(" ", "_")
+    assert [reason.label for reason in RejectReason if reason.label not in words] == []
+
+
+def test_the_implementation_is_named() -> None:
+    assert IMPLEMENTATION_CLASS_UID in STATEMENT
+    assert IMPLEMENTATION_VERSION_NAME in STATEMENT
