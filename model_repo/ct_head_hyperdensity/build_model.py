@@ -39,9 +39,8 @@ BONE_MARGIN = 5
 CALCIUM_MARGIN = 7
 OPENING = 3
 INSIDE_GROWTH = 5
-# Largest hyperdense area found in any window of this many grid pixels that means probability 0.5.
-WINDOW = 19
-HALF_AREA_MM2 = 110.0
+# Window in grid pixels, hyperdense area in it that means probability 0.5: clots, and layers along the skull.
+HALF_AREA_MM2 = ((19, 110.0), (45, 180.0))
 STEEPNESS = 4.0
 
 GOLDEN_SEED = 7
@@ -129,6 +128,12 @@ def surroundings(g: Graph, hu: str, tissue: str) -> str:
     return g.op("Resize", coarse, "", g.scales(4), mode="linear")
 
 
+def largest_area_mm2(g: Graph, evidence: str, window: int) -> str:
+    """The most evidence in any square of `window` grid pixels, [N, 1]: one clot, not scattered specks."""
+    densest = g.op("GlobalMaxPool", g.mean(evidence, window))
+    return g.op("Flatten", g.mul(densest, window * window * GRID_MM * GRID_MM))
+
+
 def build() -> onnx.ModelProto:
     """The whole graph; see README.md for the idea of each step."""
     g = Graph()
@@ -158,10 +163,8 @@ def build() -> onnx.ModelProto:
     excess = g.sub(g.sub(level, background), RAMP_HU[0])
     evidence = g.mul(g.clip(g.div(excess, RAMP_HU[1] - RAMP_HU[0]), 0.0, 1.0), tissue)
     evidence = g.opened(evidence, OPENING)
-    pixel_mm2 = GRID_MM * GRID_MM
-    densest = g.op("GlobalMaxPool", g.mean(evidence, WINDOW))
-    area_mm2 = g.op("Flatten", g.mul(densest, WINDOW * WINDOW * pixel_mm2))
-    ratio = g.op("Log", g.div(g.add(area_mm2, 1.0), HALF_AREA_MM2))
+    ratios = [g.div(g.add(largest_area_mm2(g, evidence, w), 1.0), half) for w, half in HALF_AREA_MM2]
+    ratio = g.op("Log", g.op("Max", *ratios))
     g.op("Sigmoid", g.mul(ratio, STEEPNESS), name="probability")
     # Two small matrix products: a third of the time that GridSample takes here.
     columns_spread = g.op("Transpose", columns.to_grid(g), perm=[0, 1, 3, 2])
