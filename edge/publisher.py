@@ -25,6 +25,7 @@ from edge.settings import MqttSettings
 from edge.telemetry.events import (
     AlertPublished,
     Happening,
+    HeartbeatSent,
     MessageExpired,
     MessagePublished,
     OutboxMeasured,
@@ -167,7 +168,8 @@ class Publisher:
             self._status_said = status
         if self._clock.monotonic() >= self._next_heartbeat:
             self._next_heartbeat = self._clock.monotonic() + self._settings.heartbeat_s
-            self._publish(self._heartbeat())
+            if self._publish(self._heartbeat()) is not None:
+                self._emit(HeartbeatSent())
 
     def _publish(self, message: OutboundMessage) -> Receipt | None:
         """None when the broker refuses this message; raises RetryPeer when it is away."""

@@ -8,7 +8,13 @@ from typing import Literal
 
 from edge.agent import Progress
 from edge.ports import Clock
-from edge.telemetry.events import BrokerConnectionChanged, Happening, SlabInferred, TritonHealthChanged
+from edge.telemetry.events import (
+    BrokerConnectionChanged,
+    Happening,
+    ProgressMeasured,
+    SlabInferred,
+    TritonHealthChanged,
+)
 
 # An agent that has not looked at the journal for this long is stuck, whatever else still moves.
 STUCK_S = 15.0
@@ -41,6 +47,7 @@ class Pulse:
     def looked(self) -> None:
         """The agent has come round to its journal."""
         self._looked_at = self._clock.monotonic()
+        self._emit(ProgressMeasured(self.progress.last_sequence))
 
     @property
     def alive(self) -> bool:

@@ -21,6 +21,7 @@ from edge.telemetry.events import (
     MessageExpired,
     MessagePublished,
     OutboxMeasured,
+    ProgressMeasured,
     PublishFailed,
     SeriesOpened,
     SeriesSettled,
@@ -57,6 +58,7 @@ ONE_OF_EACH: tuple[Happening, ...] = (
     BrokerConnectionChanged(True, "CONNACK"),
     OutboxMeasured(3, 12.5),
     SpoolMeasured(80_000_000_000),
-    HeartbeatSent(120, 4),
+    HeartbeatSent(),
+    ProgressMeasured(120),
     TaskFailed("publisher", "OSError: disk"),
 )

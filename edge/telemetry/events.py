@@ -188,10 +188,14 @@ class SpoolMeasured:
 
 @dataclass(frozen=True, slots=True)
 class HeartbeatSent:
-    """`handled_sequence` is the last journal entry dealt with, `waiting` how many are not yet."""
+    """PUBACK came for a heartbeat."""
 
-    handled_sequence: int
-    waiting: int
+
+@dataclass(frozen=True, slots=True)
+class ProgressMeasured:
+    """The agent came round to its journal; `journal_sequence` is the last entry it has dealt with."""
+
+    journal_sequence: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,5 +230,6 @@ Happening = (
     | OutboxMeasured
     | SpoolMeasured
     | HeartbeatSent
+    | ProgressMeasured
     | TaskFailed
 )

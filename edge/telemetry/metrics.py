@@ -166,8 +166,8 @@ SLABS_INFERRED = counter(
 TASK_FAILURES = counter(
     "edge_task_failures_total", "Supervised tasks that ended with an error nobody expected.", _BOTH
 )
-# Each carries progress; none for a minute means a hung agent or no broker.
-HEARTBEATS = counter("edge_heartbeats_total", "Heartbeats given to the broker.", _AGENT)
+# None for a minute means a hung agent or no broker.
+HEARTBEATS = counter("edge_heartbeats_total", "Heartbeats acknowledged by the broker.", _AGENT)
 # Standard error was closed or full.
 LOG_LINES_LOST = counter("edge_log_lines_lost_total", "Log lines that could not be written.", _BOTH)
 
@@ -191,13 +191,9 @@ BROKER_CONNECTED = gauge("edge_broker_connected", "Whether the broker is connect
 SPOOL_FREE = gauge("edge_spool_free_bytes", "Free space where the inbox is.", frozenset())
 # Series that have no outcome yet.
 SERIES_OPEN = gauge("edge_series_open", "Series revisions without an outcome yet.", _AGENT)
-# Moves with every arrival the agent has dealt with.
+# Moves with every arrival the agent has dealt with; 0 until it has dealt with one.
 JOURNAL_HANDLED = gauge(
     "edge_journal_handled_sequence", "Last journal entry the agent has dealt with.", _AGENT
-)
-# What the receiver has stored and the agent has not yet looked at.
-JOURNAL_WAITING = gauge(
-    "edge_journal_waiting_entries", "Journal entries the agent has not dealt with.", _AGENT
 )
 # Always 1; the labels are the news.
 BUILD_INFO = gauge(

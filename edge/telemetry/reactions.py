@@ -85,12 +85,6 @@ def _outbox(i: Instruments, h: e.OutboxMeasured) -> None:
     i.set(m.OUTBOX_OLDEST_AGE, h.oldest_age_s)
 
 
-def _heartbeat(i: Instruments, h: e.HeartbeatSent) -> None:
-    i.count(m.HEARTBEATS)
-    i.set(m.JOURNAL_HANDLED, h.handled_sequence)
-    i.set(m.JOURNAL_WAITING, h.waiting)
-
-
 def _level_of_settled(h: e.SeriesSettled) -> Level:
     return "warning" if h.outcome in {"incomplete", "failed"} else "info"
 
@@ -126,5 +120,6 @@ _to(
 )
 _to(e.OutboxMeasured, "debug", _outbox)
 _to(e.SpoolMeasured, "debug", lambda i, h: i.set(m.SPOOL_FREE, h.free_bytes))
-_to(e.HeartbeatSent, "debug", _heartbeat)
+_to(e.HeartbeatSent, "debug", lambda i, _: i.count(m.HEARTBEATS))
+_to(e.ProgressMeasured, "debug", lambda i, h: i.set(m.JOURNAL_HANDLED, h.journal_sequence))
 _to(e.TaskFailed, "error", lambda i, _: i.count(m.TASK_FAILURES))
