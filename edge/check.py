@@ -146,6 +146,14 @@ CHECKS: Mapping[str, Check] = {
     "metrics": metrics,
 }
 
+# For a peer that does not say itself what to do.
+_HINTS = {
+    "dicom": "Something else may hold dicom.port; the receiver's log says who was rejected and why.",
+    "triton": "Is it running? `edge up` starts one, or set triton.grpc_url to yours.",
+    "broker": "Is it running? `edge up` starts one, or set mqtt.host and mqtt.port to yours.",
+    "models": "Set models.repository to the folder that holds models.active.",
+}
+
 
 def diagnose(settings: Settings, probes: Probes, clock: Clock) -> Iterable[Diagnosis]:
     """Every check in turn; one that breaks is a diagnosis too and does not stop the others."""
@@ -153,7 +161,7 @@ def diagnose(settings: Settings, probes: Probes, clock: Clock) -> Iterable[Diagn
         try:
             yield check(settings, probes, clock)
         except EdgeError as trouble:
-            yield Diagnosis(name, False, str(trouble), trouble.advice)
+            yield Diagnosis(name, False, str(trouble), trouble.advice or _HINTS.get(name, ""))
         except Exception as trouble:  # noqa: BLE001 # boundary: a broken check must not hide the rest
             yield Diagnosis(name, False, f"the check itself failed: {trouble!r}", "Please report this line.")
 

@@ -26,6 +26,10 @@ def in_folder(folder: Path, **dicom: float) -> Settings:
     return Settings.model_validate({"appliance": {"state_dir": folder}, "dicom": dicom})
 
 
+def away_without_a_word() -> str:
+    raise RetryPeer("nobody answers")
+
+
 def away() -> str:
     raise RetryPeer("nobody answers", hint="Start it.")
 
@@ -56,6 +60,11 @@ def test_only_a_failure_fails_the_whole() -> None:
     ("trouble", "detail", "hint"),
     [
         (away, "nobody answers", "Start it."),
+        (
+            away_without_a_word,
+            "nobody answers",
+            "Is it running? `edge up` starts one, or set mqtt.host and mqtt.port to yours.",
+        ),
         (broken, "the check itself failed: ZeroDivisionError()", "Please report this line."),
     ],
 )
