@@ -1,0 +1,105 @@
+"""What firmware/compose gives to Mosquitto and Prometheus, taken by the real programs."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from edge.clock import SystemClock
+from edge.errors import MessageRefused, RetryPeer
+from edge.mqtt.channel import MqttChannel
+from edge.mqtt.drafts import AlertMessages
+from edge.mqtt.subscriber import AlertSubscriber
+from edge.mqtt.topics import Topics, filters
+from edge.ports import OutboundMessage
+from edge.settings import MqttSettings, Settings
+from tests.contract import brokers
+from tests.statements import alert
+
+ROOT = Path(__file__).parents[2]
+COMPOSE = ROOT / "firmware" / "compose"
+CLOCK = SystemClock()
+
+
+@pytest.fixture
+def broker(tmp_path: Path, free_port: Callable[[], int]) -> Iterator[brokers.BrokerProcess]:
+    """The shipped configuration and rights, but for the port and for where a container has its folders."""
+    for folder in ("config", "data"):
+        (tmp_path / folder).mkdir()
+    shutil.copy(COMPOSE / "acl", tmp_path / "config")
+    for user, create in (("edge", ["-c"]), ("pager", [])):
+        passwords = str(tmp_path / "config" / "passwords")
+        subprocess.run(["mosquitto_passwd", "-b", *create, passwords, user, f"of {user}"], check=True)
+    shipped = (COMPOSE / "mosquitto.conf").read_text().replace("/mosquitto/", f"{tmp_path}/").splitlines()
+    assert "listener 1883" in shipped
+    process = brokers.mosquitto(tmp_path, free_port(), *(line for line in shipped if line != "listener 1883"))
+    process.start()
+    yield process
+    process.kill()
+
+
+def settings(broker: brokers.BrokerProcess, user: str) -> MqttSettings:
+    given = {"port": broker.settings.port, "username": user, "password": f"of {user}"}
+    return MqttSettings.model_validate(given)
+
+
+def channel(mqtt: MqttSettings) -> MqttChannel:
+    presence = AlertMessages(Settings(mqtt=mqtt)).presence(CLOCK)
+    started = MqttChannel(mqtt, f"test-{mqtt.username}", presence, lambda _: None)
+    started.start()
+    return started
+
+
+@pytest.mark.peer("mosquitto")
+def test_the_appliance_pages_and_the_pager_hears_and_acknowledges(broker: brokers.BrokerProcess) -> None:
+    mqtt = settings(broker, "edge")
+    pager = AlertSubscriber(settings(broker, "pager"), "test-pager", filters(mqtt.topic_prefix), CLOCK)
+    pager.start()
+    assert pager.wait_subscribed(5.0)
+    appliance = channel(mqtt)
+    page = AlertMessages(Settings(mqtt=mqtt)).alert(alert()).encode(1)
+    assert appliance.publish(page, 5.0).subscribers
+    heard = [pager.receive(5.0) for _ in range(2)]
+    assert page.key in {h.key for h in heard if h is not None}
+    acknowledging = channel(settings(broker, "pager"))
+    receipt = acknowledging.publish(_ack(Topics.of(Settings(mqtt=mqtt)).ack), 5.0)
+    assert receipt.reason_code in (0x00, 0x10)
+    for client in (appliance, acknowledging, pager):
+        client.close()
+
+
+@pytest.mark.peer("mosquitto")
+def test_a_pager_cannot_raise_an_alert(broker: brokers.BrokerProcess) -> None:
+    mqtt = settings(broker, "pager")
+    forger = channel(mqtt)
+    with pytest.raises(MessageRefused, match="not_authorized"):
+        forger.publish(AlertMessages(Settings(mqtt=mqtt)).alert(alert()).encode(1), 5.0)
+    forger.close()
+
+
+@pytest.mark.peer("mosquitto")
+def test_nobody_comes_in_without_a_name(broker: brokers.BrokerProcess) -> None:
+    mqtt = MqttSettings(port=broker.settings.port)
+    stranger = channel(mqtt)
+    with pytest.raises(RetryPeer, match="not_connected"):
+        stranger.publish(AlertMessages(Settings(mqtt=mqtt)).alert(alert()).encode(1), 1.0)
+    stranger.close()
+
+
+@pytest.mark.peer("promtool")
+def test_prometheus_takes_the_configuration_with_the_rules_beside_it(tmp_path: Path) -> None:
+    shutil.copy(COMPOSE / "prometheus.yml", tmp_path)
+    shutil.copy(ROOT / "edge" / "telemetry" / "prometheus" / "alerts.yml", tmp_path)
+    asked = ["promtool", "check", "config", str(tmp_path / "prometheus.yml")]
+    told = subprocess.run(asked, capture_output=True, text=True, check=False)
+    assert told.returncode == 0, told.stdout + told.stderr
+
+
+def _ack(topic: str) -> OutboundMessage:
+    return OutboundMessage(
+        key="ack-1", topic=topic, payload=b"{}", content_type="application/json", expiry_s=60
+    )
