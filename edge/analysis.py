@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 
 from edge.domain.arrival import StoredInstance
 from edge.domain.evidence import SliceEvidence
@@ -64,12 +64,14 @@ class Analysis:
             if slab not in self._asked:
                 self._asked[slab] = self._tasks.create_task(self._answer(slab))
 
-    async def finish(self, slabs: Iterable[Slab]) -> None:
-        """Returns once every one of the final slabs has its evidence or the analysis has failed."""
+    async def finish(self, slabs: Iterable[Slab]) -> AsyncIterator[None]:
+        """Yields after each answer until every final slab has its evidence or the analysis has failed."""
         final = tuple(slabs)
         self.priority = Priority.CLOSING
         self.start(final)
-        await asyncio.gather(*(self._asked[slab] for slab in final))
+        for answered in asyncio.as_completed([self._asked[slab] for slab in final]):
+            await answered
+            yield
 
     async def _answer(self, slab: Slab) -> None:
         async with self._prepared:

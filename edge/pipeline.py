@@ -28,6 +28,9 @@ from edge.ports import Clock, Conclusion, InferenceQueue, Ledger, Messages, Pixe
 from edge.settings import CompletenessSettings
 from edge.telemetry.events import AlertRaised, Happening, SeriesSettled
 
+# A closed series whose last slabs take longer than this pages what it has; sooner, CONFIRMED is as quick.
+LAST_WORD_S = 1.0
+
 
 @dataclass(frozen=True, slots=True)
 class SliceRead:
@@ -98,22 +101,32 @@ async def follow(opening: Opening, around: Surroundings) -> Conclusion:
         while not case.closed:
             case = await _next(case, opening.mailbox, analysis, around)
             analysis.start(case.progress.slabs(depth, closed=False))
-            for finding in triage.preliminary(speaker.rules, case.progress.slices, analysis.evidence):
-                analysis.priority = Priority.SUSPICIOUS
-                if (name := speaker.alert_id(finding.rule)) not in paged:
-                    now = around.clock.utc()
-                    page = statement.alert(
-                        speaker, AlertStatus.PRELIMINARY, finding, case, analysis.evidence, now
-                    )
-                    await _raise(page, around)
-                    paged |= {name}
+            paged |= await _page(case, analysis, paged, speaker, around)
         closed_at = around.clock.monotonic()
-        await analysis.finish(case.progress.slabs(depth, closed=True))
+        async for _ in analysis.finish(case.progress.slabs(depth, closed=True)):
+            if around.clock.monotonic() - closed_at > LAST_WORD_S:
+                paged |= await _page(case, analysis, paged, speaker, around)
     outcome = statement.outcome(speaker, case, analysis.evidence, analysis.failure, around.clock.utc())
     last_words = statement.final_alerts(speaker, outcome, paged, case, analysis.evidence)
     await _conclude(outcome, last_words, case, around)
     around.emit(_settled(outcome, around.clock.monotonic() - closed_at))
     return Conclusion(outcome.outcome_id, outcome.series.revision, case.through_sequence)
+
+
+async def _page(
+    case: SeriesCase, analysis: Analysis, paged: frozenset[str], speaker: Speaker, around: Surroundings
+) -> frozenset[str]:
+    """Pages what passes the page point now and was not paged before; returns the new alert ids."""
+    pages: set[str] = set()
+    for finding in triage.preliminary(speaker.rules, case.progress.slices, analysis.evidence):
+        analysis.priority = min(analysis.priority, Priority.SUSPICIOUS)
+        if (name := speaker.alert_id(finding.rule)) not in paged:
+            now = around.clock.utc()
+            page = statement.alert(speaker, AlertStatus.PRELIMINARY, finding, case, analysis.evidence, now)
+            if await asyncio.to_thread(around.ledger.alert, page, around.messages.alert(page)):
+                around.emit(_raised(page))
+            pages.add(name)
+    return frozenset(pages)
 
 
 async def give_up(
@@ -178,11 +191,6 @@ def _delivered(case: SeriesCase, delivery: Delivery, analysis: Analysis) -> Seri
             return case.association_aborted(delivery.association_id, delivery.sequence)
         case SliceEvidence():
             return case
-
-
-async def _raise(alert: Alert, around: Surroundings) -> None:
-    if await asyncio.to_thread(around.ledger.alert, alert, around.messages.alert(alert)):
-        around.emit(_raised(alert))
 
 
 async def _conclude(
