@@ -40,7 +40,7 @@ class InstanceStore(Protocol):
     """Where the receiver puts what it was given; every call is durable when it returns.
 
     Safe from many threads. Raises InboxFull when there is no room and OSError when the disk fails;
-    then nothing was kept and the peer must be told so.
+    then nothing was kept and the peer must be told so. `check` raises OSError when that is for good.
     """
 
     def association_opened(
@@ -58,6 +58,7 @@ class InstanceStore(Protocol):
         dataset: bytes | memoryview,
     ) -> Reception: ...
     def free_bytes(self) -> int: ...
+    def check(self) -> None: ...
 
 
 class PixelSource(Protocol):
@@ -211,7 +212,8 @@ class Ledger(Protocol):
     were raised before, `conclude` when this series revision has its outcome already; both then
     change nothing. Equal draft keys make one message. The callbacks of `on_enqueued` run after the
     commit, on the calling thread, and must neither block nor raise. A second `published` changes
-    nothing; `outbox_depth` is the number of pending messages and when the oldest was enqueued.
+    nothing; `outbox_depth` is the number of pending messages and the time of the oldest. `check`
+    raises OSError once the disk has failed for good: the process must end.
     """
 
     def remember_instance(self, sequence: int, series_instance_uid: str) -> None: ...
@@ -225,6 +227,7 @@ class Ledger(Protocol):
     def pending(self, limit: int) -> Sequence[PendingMessage]: ...
     def published(self, sequence: int, receipt: Receipt, at: datetime) -> None: ...
     def outbox_depth(self) -> tuple[int, datetime | None]: ...
+    def check(self) -> None: ...
     def on_enqueued(self, wake: Callable[[], None]) -> None: ...
 
 

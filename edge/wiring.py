@@ -120,7 +120,11 @@ async def _agent(settings: Settings, ledger: Ledger, journal: InboxJournal, emit
             taken = take(journal, pixels, wait, agent.concluded, clock, pulse.emit)
             async with _publishing(settings, ledger, messages, pulse, clock), asyncio.TaskGroup() as tasks:
                 emitter.emit(ApplianceStarted("agent", __version__, f"model {settings.models.active}"))
-                running = [tasks.create_task(dispatcher.run()), tasks.create_task(agent.run(taken))]
+                running = [
+                    tasks.create_task(dispatcher.run()),
+                    tasks.create_task(agent.run(taken)),
+                    tasks.create_task(_watch(ledger)),
+                ]
                 await stopping.wait()
                 emitter.emit(ApplianceStopping("agent", "signal"))
                 for task in running:
@@ -199,6 +203,13 @@ async def _publishing(
         publisher.stop()
         await asyncio.to_thread(channel.close)
         await asyncio.to_thread(thread.join, settings.mqtt.puback_timeout_s)
+
+
+async def _watch(ledger: Ledger) -> None:
+    """Ends the agent by OSError when its ledger can keep nothing any more; a supervisor starts it afresh."""
+    while True:
+        ledger.check()
+        await asyncio.sleep(1.0)
 
 
 def _health(pulse: Pulse) -> Health:

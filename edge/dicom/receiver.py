@@ -79,10 +79,14 @@ class Receiver:
         cast("socket.socket", self._server.socket).listen(_BACKLOG)
 
     def serve(self, stopping: threading.Event) -> None:
-        """Returns when `stopping` is set; meanwhile watches disk and associations."""
+        """Returns when `stopping` is set; meanwhile watches disk and associations.
+
+        Raises OSError when the store can keep nothing any more, for a supervisor to start us afresh.
+        """
         rounds = 0
         while True:
             self._watch()
+            self._store.check()
             if rounds % _MEASURE_EVERY == 0:
                 self._emit(SpoolMeasured(self._store.free_bytes()))
             rounds += 1

@@ -91,6 +91,10 @@ class Writer:
                     self._connection.execute("ROLLBACK")
                 raise
 
+    def check(self) -> None:
+        """Raises OSError once a commit has failed: only a new process may trust the file again."""
+        self._refuse_after_failure()
+
     def close(self) -> None:
         with self._lock:
             self._connection.close()

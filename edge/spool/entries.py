@@ -68,6 +68,10 @@ class Entries:
     def close(self) -> None:
         self._writer.close()
 
+    def check(self) -> None:
+        """Raises OSError when this process must end; see Writer.check."""
+        self._writer.check()
+
     def opened(self, association_id: AssociationId, calling: str, called: str, peer_address: str) -> None:
         self._append(APPEND_OPENED, association_id, calling, called, peer_address)
 

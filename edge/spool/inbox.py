@@ -52,6 +52,10 @@ class Inbox:
         """Ends the writing; call it once no association is left."""
         self._entries.close()
 
+    def check(self) -> None:
+        """Raises OSError when this process must end, for its journal can no longer be written."""
+        self._entries.check()
+
     def free_bytes(self) -> int:
         """What this process may still write on the file system of the inbox."""
         disk = os.statvfs(self._folder)

@@ -87,6 +87,10 @@ class SqliteLedger:
     def close(self) -> None:
         self._writer.close()
 
+    def check(self) -> None:
+        """See the port."""
+        self._writer.check()
+
     def remember_instance(self, sequence: int, series_instance_uid: str) -> None:
         with self._writer.transaction() as connection:
             connection.execute(REMEMBER_INSTANCE, (sequence, series_instance_uid))

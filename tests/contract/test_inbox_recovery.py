@@ -126,13 +126,18 @@ for room in (False, True):
     except OSError as error:
         assert error.errno == errno.EIO, error
         print(error.strerror)
+try:
+    inbox.check()
+except OSError as error:
+    print("the process must end:", error.strerror)
 """
 
 
 def test_after_a_failed_commit_nothing_more_is_acknowledged_until_a_restart(tmp_path: Path) -> None:
     command = [sys.executable, "-c", FAILING_COMMIT, str(tmp_path)]
     said = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
-    failed, refused = said.splitlines()
+    failed, refused, ended = said.splitlines()
+    assert ended.startswith("the process must end")
     assert "SQLITE_IOERR_WRITE" in failed
     assert "restart" in refused
     inbox = opened(tmp_path)

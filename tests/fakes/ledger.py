@@ -79,6 +79,9 @@ class FakeLedger:
         waiting = self.pending(len(self.messages))
         return len(waiting), min((m.enqueued_at for m in waiting), default=None)
 
+    def check(self) -> None:
+        """Memory does not fail."""
+
     def on_enqueued(self, wake: Callable[[], None]) -> None:
         self._wakes.append(wake)
 
