@@ -85,7 +85,11 @@ def run(folder: Path, extent: Extent, say: Say) -> dict[str, Any]:
 
 
 def medians(points: Sequence[Point]) -> list[dict[str, Any]]:
-    """One row for each number of senders and peer; the ratios are those of the medians."""
+    """One row for each number of senders and peer.
+
+    A ratio is the median of what each round gave: the disk drifts more between rounds than within one.
+    """
+    rate = {(p.senders, p.round, p.peer): p.slices_per_s for p in points}
     rows: list[dict[str, Any]] = []
     for senders, peer in dict.fromkeys((p.senders, p.peer) for p in points):
         mine = [p for p in points if (p.senders, p.peer) == (senders, peer)]
@@ -98,12 +102,14 @@ def medians(points: Sequence[Point]) -> list[dict[str, Any]]:
                 "fastest": max(p.slices_per_s for p in mine),
                 "cpu_s_per_1000": statistics.median(1000 * p.cpu_seconds / p.instances for p in mine),
                 "peak_rss_mib": max((p.peak_rss_mib for p in mine if p.peak_rss_mib), default=None),
+                **{
+                    f"to {other}": statistics.median(
+                        p.slices_per_s / rate[p.senders, p.round, other] for p in mine
+                    )
+                    for other in (STORESCP.name, BARE)
+                },
             }
         )
-    rate = {(row["senders"], row["peer"]): row["slices_per_s"] for row in rows}
-    for row in rows:
-        for other in (STORESCP.name, BARE):
-            row[f"to {other}"] = row["slices_per_s"] / rate[row["senders"], other]
     return rows
 
 
