@@ -18,8 +18,6 @@ from edge.domain.outcome import Outcome
 from edge.domain.series import UnusableInstance
 from edge.imaging.volume import Slice
 
-Tensor = NDArray[Any]
-
 
 class Clock(Protocol):
     """Time as an argument; `monotonic` in seconds for waiting, `utc` for saying when."""
@@ -88,7 +86,7 @@ class InferRequest:
     """One batch for one model; `deadline_s` bounds a single attempt."""
 
     model: str
-    inputs: Mapping[str, Tensor]
+    inputs: Mapping[str, NDArray[Any]]
     outputs: Mapping[str, TensorSpec]
     deadline_s: float
 
