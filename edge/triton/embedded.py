@@ -36,6 +36,7 @@ def launch_spec(settings: Settings, state_dir: Path, installation: Installation)
             hint="Set models.repository to the folder that holds the model folders.",
         )
     home = (state_dir / "triton").absolute()
+    home.mkdir(parents=True, exist_ok=True)
     prefix = region_prefix(state_dir)
     server = (
         str(installation.server),

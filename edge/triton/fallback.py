@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from edge.ports import InferRequest, InferResult
 from edge.triton.onnx_worker import LENGTHS, decoded, encoded
 from edge.triton.outputs import checked
-from edge.triton.status import RequestRefused, ServerAway, ServerLate, failure
+from edge.triton.status import ServerAway, ServerLate, failure
 
 START_TIMEOUT_S = 30.0
 _PIPE_BYTES = 1 << 20
@@ -36,7 +36,7 @@ class OnnxWorker:
     async def infer(self, request: InferRequest) -> InferResult:
         """See the port; starting the process does not count towards the deadline."""
         if request.model != self._model:
-            raise RequestRefused("not_found", f"the worker serves {self._model}, not {request.model}")
+            raise ServerAway("not_found", f"the worker serves {self._model}, not {request.model}")
         async with self._turn:
             process = await self._started()
             try:
@@ -97,8 +97,12 @@ class OnnxWorker:
     async def _end(self) -> None:
         process, self._process = self._process, None
         if process is not None:
+            assert process.stdin is not None
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
+            process.stdin.close()
+            with contextlib.suppress(ConnectionError):
+                await process.stdin.wait_closed()
             await process.wait()
 
 

@@ -86,6 +86,9 @@ class GrpcChannel:
     async def load(self, model: str, timeout_s: float) -> None:
         await _await(self._client.load_model(model, client_timeout=timeout_s))
 
+    async def unload(self, model: str, timeout_s: float) -> None:
+        await _await(self._client.unload_model(model, client_timeout=timeout_s))
+
     async def ready(self, model: str, timeout_s: float) -> bool:
         return bool(await _await(self._client.is_model_ready(model, client_timeout=timeout_s)))
 

@@ -17,7 +17,7 @@ from edge.triton.pbtxt import ModelConfig, read_model_config
 Tensors = Mapping[str, tuple[str, tuple[int, ...]]]
 _ANY = -1
 # ONNX element types in Triton's words.
-_TRITON_TYPE = {
+_TRITON_TYPE: dict[int, str] = {
     onnx.TensorProto.INT16: "INT16",
     onnx.TensorProto.FLOAT: "FP32",
     onnx.TensorProto.UINT8: "UINT8",

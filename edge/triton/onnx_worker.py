@@ -20,6 +20,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
+from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, RuntimeException
 
 LENGTHS = struct.Struct("<II")
 
@@ -63,10 +64,10 @@ def main(model_path: str, threads: str) -> None:
         wanted: list[str] = header["outputs"]
         try:
             found = session.run(wanted, inputs)
-        except (RuntimeError, ValueError) as error:
-            refused = "INVALID_ARGUMENT" in str(error) or isinstance(error, ValueError)
-            code = "invalid_argument" if refused else "internal"
-            _say(answers, {"status": code, "message": str(error)[:400]}, {})
+        except (InvalidArgument, ValueError) as error:
+            _say(answers, {"status": "invalid_argument", "message": str(error)[:400]}, {})
+        except (Fail, RuntimeException) as error:
+            _say(answers, {"status": "internal", "message": str(error)[:400]}, {})
         else:
             outputs = {n: np.asarray(a) for n, a in zip(wanted, found, strict=True)}
             _say(answers, {"status": "ok"}, outputs)

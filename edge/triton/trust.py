@@ -18,6 +18,8 @@ FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 2.0
 # The server bounds an attempt itself; this ends one that forgot to.
 GRACE_S = 1.0
+# The server is there without its model: waiting alone will not bring it back.
+NOT_LOADED = "not_found"
 
 Emit = Callable[[Happening], None]
 Sleep = Callable[[float], Awaitable[None]]
@@ -79,7 +81,7 @@ class Trust:
             except (RetryPeer, RefuseModel) as error:
                 failed += 1
                 self._emit(InferenceFailed(self._canary.model, reason_of(error), failed))
-                if event_of(error) is Event.AWAY:
+                if event_of(error) is Event.AWAY and reason_of(error) != NOT_LOADED:
                     await self.note(Event.CANARY_AWAY, reason_of(error))
                 else:
                     await self.note(Event.CANARY_FAILED, reason_of(error))

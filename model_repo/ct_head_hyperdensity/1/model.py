@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import triton_python_backend_utils as pb_utils
+from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
 
 
 class TritonPythonModel:
@@ -38,13 +39,9 @@ class TritonPythonModel:
         feed = {n: pb_utils.get_input_tensor_by_name(request, n).as_numpy() for n in self.inputs}
         try:
             found = self.session.run(wanted, feed)
-        except onnxruntime.capi.onnxruntime_pybind11_state.InvalidArgument as error:
-            return _failed(str(error), pb_utils.TritonError.INVALID_ARG)
-        except (onnxruntime.capi.onnxruntime_pybind11_state.Fail, RuntimeError) as error:
-            return _failed(str(error), pb_utils.TritonError.INTERNAL)
+        except InvalidArgument as error:
+            # Anything else that is raised here reaches the client as INTERNAL.
+            refused = pb_utils.TritonError(str(error), pb_utils.TritonError.INVALID_ARG)
+            return pb_utils.InferenceResponse(output_tensors=[], error=refused)
         tensors = [pb_utils.Tensor(n, np.ascontiguousarray(a)) for n, a in zip(wanted, found, strict=True)]
         return pb_utils.InferenceResponse(output_tensors=tensors)
-
-
-def _failed(message, code):
-    return pb_utils.InferenceResponse(output_tensors=[], error=pb_utils.TritonError(message, code))
