@@ -99,9 +99,11 @@ async def follow(opening: Opening, around: Surroundings) -> Conclusion:
             case = _delivered(case, await read(entry, around.pixels), analysis)
         case = case.associations_over(opening.over)
         while not case.closed:
-            case = await _next(case, opening.mailbox, analysis, around)
-            analysis.start(case.progress.slabs(depth, closed=False))
-            paged |= await _page(case, analysis, paged, speaker, around)
+            known, case = case, await _next(case, opening.mailbox, analysis, around)
+            if case is known:  # nothing arrived but evidence
+                paged |= await _page(case, analysis, paged, speaker, around)
+            else:
+                analysis.start(case.progress.slabs(depth, closed=False))
         closed_at = around.clock.monotonic()
         async for _ in analysis.finish(case.progress.slabs(depth, closed=True)):
             if around.clock.monotonic() - closed_at > LAST_WORD_S:
