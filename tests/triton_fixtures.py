@@ -14,9 +14,10 @@ import pytest
 
 from edge.ports import LaunchSpec
 from edge.settings import Settings
-from edge.triton.embedded import launch_spec
+from edge.triton.embedded import launch_spec, region_prefix
 from edge.triton.libpython import Unavailable
 from edge.triton.provision import Installation, provision
+from edge.triton.regions import SHARED_MEMORY
 
 ROOT = Path(__file__).resolve().parents[1]
 MODEL = "ct_head_hyperdensity"
@@ -42,7 +43,7 @@ class RunningTriton:
 
     @property
     def log(self) -> str:
-        return (self.state_dir / "triton" / "triton.log").read_text(errors="replace")
+        return (self.state_dir / "logs" / "triton.log").read_text(errors="replace")
 
     def start(self) -> float:
         """Waits until it is ready and says how long that took, in seconds."""
@@ -89,6 +90,9 @@ class RunningTriton:
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(signal.SIGCONT)
             self.end()
+        # The next start sweeps what killed stubs left; here there is no next start.
+        for leftover in SHARED_MEMORY.glob(f"{region_prefix(self.state_dir)}*"):
+            leftover.unlink()
 
 
 def _free_ports(count: int) -> list[int]:

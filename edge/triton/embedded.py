@@ -35,8 +35,8 @@ def launch_spec(settings: Settings, state_dir: Path, installation: Installation)
             f"{repository / model / 'config.pbtxt'} does not exist",
             hint="Set models.repository to the folder that holds the model folders.",
         )
-    home = (state_dir / "triton").absolute()
-    home.mkdir(parents=True, exist_ok=True)
+    log = (state_dir / "logs" / "triton.log").absolute()
+    log.parent.mkdir(parents=True, exist_ok=True)
     prefix = region_prefix(state_dir)
     server = (
         str(installation.server),
@@ -64,8 +64,8 @@ def launch_spec(settings: Settings, state_dir: Path, installation: Installation)
     argv = (
         *(sys.executable, "-I", start_server.__file__),
         *("--sweep", prefix),
-        *("--log", str(home / "triton.log")),
-        *("--pid-file", str(home / "server.pid")),
+        *("--log", str(log)),
+        *("--pid-file", str(_pid_file(state_dir))),
         *("--library-path", ":".join(str(p) for p in installation.library_path)),
         *("--bin-path", str(installation.venv / "bin")),
         "--",
@@ -104,13 +104,18 @@ def stop_server(state_dir: Path) -> bool:
     The last remedy against a server that answers wrongly; it does not end by itself, so SIGKILL.
     """
     try:
-        pid = int((state_dir / "triton" / "server.pid").read_text())
+        pid = int(_pid_file(state_dir).read_text())
         if Path(f"/proc/{pid}/exe").readlink().name != "tritonserver":
             return False
         os.kill(pid, signal.SIGKILL)
     except (FileNotFoundError, ProcessLookupError, ValueError):
         return False
     return True
+
+
+def _pid_file(state_dir: Path) -> Path:
+    """Of this appliance alone: several may share one installation."""
+    return (state_dir / "triton.pid").absolute()
 
 
 def _answers(address: str) -> bool:

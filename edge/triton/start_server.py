@@ -18,6 +18,17 @@ LOG_LIMIT_BYTES = 5_000_000
 _PR_SET_PDEATHSIG = 1
 
 
+def end_orphans(prefix: str) -> None:
+    """Kills python stubs of an earlier server: after a SIGKILL of it they wait for it for ever."""
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            argv = (process / "cmdline").read_bytes().decode(errors="replace").split("\0")
+            if argv[0].endswith("/triton_python_backend_stub") and any(a.startswith(prefix) for a in argv):
+                os.kill(int(process.name), signal.SIGKILL)
+        except (FileNotFoundError, ProcessLookupError, PermissionError):
+            continue  # it ended meanwhile, or belongs to somebody else
+
+
 def main() -> None:
     """See the module; everything after `--` is the server's command line."""
     parser = argparse.ArgumentParser()
@@ -28,6 +39,7 @@ def main() -> None:
     parser.add_argument("--bin-path", required=True)
     parser.add_argument("server", nargs="+")
     given = parser.parse_args()
+    end_orphans(given.sweep)
     for leftover in SHARED_MEMORY.glob(f"{given.sweep}*"):
         leftover.unlink(missing_ok=True)
     if given.log.exists() and given.log.stat().st_size > LOG_LIMIT_BYTES:

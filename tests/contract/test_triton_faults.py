@@ -161,6 +161,8 @@ def test_a_restart_sweeps_what_the_killed_server_left(triton: RunningTriton) -> 
     triton.end(signal.SIGKILL)
     triton.start()
     assert not leftover.exists()
+    triton.end()
+    assert list(SHARED_MEMORY.glob(f"{region_prefix(triton.state_dir)}*")) == []
 
 
 def test_the_server_ends_with_the_one_who_started_it(triton: RunningTriton) -> None:
@@ -172,7 +174,7 @@ def test_the_server_ends_with_the_one_who_started_it(triton: RunningTriton) -> N
     )
     while not triton.spec.ready():
         time.sleep(0.05)
-    server = int((triton.state_dir / "triton" / "server.pid").read_text())
+    server = int((triton.state_dir / "triton.pid").read_text())
     parent.kill()
     parent.wait()
     began = time.monotonic()
