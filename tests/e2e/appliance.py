@@ -19,6 +19,7 @@ from edge.mqtt.topics import filters
 from edge.settings import Settings
 from edge.settings_source import load_settings
 from edge.supervisor import Supervisor
+from edge.triton.embedded import region_prefix
 from edge.up import start_appliance
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -125,7 +126,11 @@ class Appliance:
         self.broker.start()
         self.pager.subscriber.start()
         assert self.pager.subscriber.wait_subscribed(10)
-        self._supervisor = start_appliance(self.settings, self._environment, self.said.append)
+        try:
+            self._supervisor = start_appliance(self.settings, self._environment, self.said.append)
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -137,6 +142,12 @@ class Appliance:
     def signal(self, program: str, number: signal.Signals) -> None:
         assert self._supervisor is not None
         os.kill(self._supervisor.pid(program), number)
+
+    def stubs(self) -> int:
+        """Living python stubs of this appliance's Triton."""
+        prefix = region_prefix(self.state_dir)
+        lines = [p.read_bytes().decode(errors="replace") for p in Path("/proc").glob("[0-9]*/cmdline")]
+        return sum("triton_python_backend_stub" in line.split("\0")[0] and prefix in line for line in lines)
 
     def log(self, program: str) -> str:
         return (self.state_dir / "logs" / f"{program}.log").read_text()

@@ -92,6 +92,7 @@ def test_triton_killed_is_started_again(appliance: Callable[..., Appliance]) -> 
     time.sleep(2)
     scanner.signal("triton", signal.SIGKILL)
     assert_one_outcome_and_every_page(scanner)
+    assert scanner.stubs() == 1, "the killed server's stub must not live on"
 
 
 def test_broker_away_for_20_s_loses_no_page(appliance: Callable[..., Appliance]) -> None:
