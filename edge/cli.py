@@ -109,23 +109,6 @@ def _print_settings(args: argparse.Namespace) -> int:
     return 0
 
 
-def _models_check(args: argparse.Namespace) -> int:
-    from edge.triton.model_check import check_model  # noqa: PLC0415 - see _up
-
-    repository = _settings(args).models.repository
-    folders = (
-        [repository / args.model]
-        if args.model
-        else sorted(p.parent for p in repository.glob("*/clinical.toml"))
-    )
-    if not folders:
-        raise FixConfiguration(f"{repository} holds no model folder", hint="Set models.repository.")
-    for folder in folders:
-        check_model(folder)
-        print(f"ok  {folder.name}")
-    return 0
-
-
 def _settings(args: argparse.Namespace) -> Settings:
     return load_settings(args.config, os.environ)
 
@@ -183,9 +166,10 @@ def _parser() -> argparse.ArgumentParser:
     add("check", _check, "diagnose ports, disk, Triton, broker, models and clock, one line each")
     settings = add("settings", _print_settings, "print the effective settings, secrets masked")
     settings.add_argument("--doc", action="store_true", help="print the reference of every key instead")
-    models = add("models", _models_check, "check the model repository: `edge models check [MODEL]`")
-    models.add_argument("action", choices=["check"], help="tensors, digests, licence and scope must agree")
-    models.add_argument("model", nargs="?", help="one folder of the repository (default: all)")
+    from edge.models_command import add_subcommands  # noqa: PLC0415 - see _up
+
+    models = commands.add_parser("models", help="check and evaluate the models of the repository")
+    add_subcommands(models)
     return parser
 
 
