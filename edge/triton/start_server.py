@@ -51,6 +51,8 @@ def main() -> None:
     if ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0) != 0:
         sys.exit("prctl(PR_SET_PDEATHSIG) failed")
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("EDGE_", "PYTHON"))}
+    # See edge/__init__.py: the stub's ONNX Runtime must not phone home either.
+    environment["ORT_DISABLE_TELEMETRY"] = "1"
     environment["LD_LIBRARY_PATH"] = given.library_path
     # The stub finds its environment as the shell would: by the first python3 on PATH.
     environment["PATH"] = f"{given.bin_path}:{environment.get('PATH', '/usr/bin:/bin')}"

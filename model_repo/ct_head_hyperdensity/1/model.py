@@ -4,9 +4,13 @@ Generic: tensor names come from the graph. Runs inside the stub's own environmen
 """
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
+
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # on by default since 1.29, and read at import
+
 import onnxruntime
 import triton_python_backend_utils as pb_utils
 from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
