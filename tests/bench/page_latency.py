@@ -261,5 +261,5 @@ class _Heard:
 def _memory(appliance: Appliance) -> dict[str, float]:
     """MiB by program; each of ours has written its process id into its lock."""
     state = appliance.state_dir
-    files = {"receiver": "receiver.lock", "agent": "agent.lock", "Triton and stub": "triton/server.pid"}
+    files = {"receiver": "receiver.lock", "agent": "agent.lock", "Triton and stub": "triton.pid"}
     return {name: peak_rss_mib(int((state / file).read_text())) for name, file in files.items()}
