@@ -1,0 +1,177 @@
+"""Trains the network: `python -m model_repo.ct_head_hemorrhage.training.train --out runs/one --steps 2400`.
+
+Sample i of a seed is always the same, and so is the step that first sees it. A run stops at its steps,
+its minutes or a signal, always with a checkpoint, and goes on from it when started again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import multiprocessing as mp
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from model_repo.ct_head_hemorrhage.training.bleeds import TYPES
+from model_repo.ct_head_hemorrhage.training.network import Bleeds, loss_of
+from model_repo.ct_head_hemorrhage.training.samples import default_data, draw_sample, training_heads
+from model_repo.ct_head_hemorrhage.training.validation import measure, validation_set
+
+POOL = 2400
+PHANTOMS = 10
+
+
+def generate(queue: mp.Queue, data: Path, seed: int, first: int) -> None:
+    """Puts sample after sample into the queue; phantoms are renewed every 3000."""
+    torch.set_num_threads(1)
+    heads, era = None, -1
+    i = first
+    while True:
+        if i // 3000 != era:
+            era = i // 3000
+            heads = training_heads(data, PHANTOMS, seed * 100 + era)
+        queue.put(draw_sample(heads, np.random.default_rng([seed, i])))
+        i += 1
+
+
+def varied(
+    slab: torch.Tensor, shares: torch.Tensor, rng: torch.Generator
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """A second look at a sample: mirrored, shifted in HU, noisier."""
+    hu, truth = slab.float(), shares.float() / 255
+    if torch.rand((), generator=rng) < 0.5:
+        hu, truth = hu.flip(2), truth.flip(2)
+    if torch.rand((), generator=rng) < 0.5:
+        hu = hu.flip(0)
+    hu = hu * (1 + 0.04 * torch.randn((), generator=rng)) + 1.5 * torch.randn((), generator=rng)
+    if torch.rand((), generator=rng) < 0.3:
+        hu = hu + 3 * torch.rand((), generator=rng) * torch.randn(hu.shape, generator=rng)
+    return hu, truth
+
+
+class Run:
+    """Weights, their running average, optimiser and counters; saved and loaded as one file."""
+
+    def __init__(self, out: Path, seed: int) -> None:
+        torch.manual_seed(seed)
+        self.path = out / "checkpoint.pt"
+        self.network = Bleeds().to(memory_format=torch.channels_last)
+        self.average = Bleeds()
+        self.average.load_state_dict(self.network.state_dict())
+        self.optimiser = torch.optim.AdamW(self.network.parameters(), lr=1e-3, weight_decay=0.01)
+        self.step, self.drawn, self.seed = 0, 0, seed
+        if self.path.exists():
+            kept = torch.load(self.path, weights_only=True)
+            self.network.load_state_dict(kept["network"])
+            self.average.load_state_dict(kept["average"])
+            self.optimiser.load_state_dict(kept["optimiser"])
+            self.step, self.drawn = kept["step"], kept["drawn"]
+
+    def save(self) -> None:
+        names = ("network", "average", "optimiser")
+        kept = {n: getattr(self, n).state_dict() for n in names} | {"step": self.step, "drawn": self.drawn}
+        torch.save(kept, self.path.with_suffix(".new"))
+        self.path.with_suffix(".new").replace(self.path)
+
+    def learn(self, hu: torch.Tensor, truth: torch.Tensor, rate: float) -> dict[str, float]:
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        with torch.autocast("cpu", torch.bfloat16):
+            logits, slices = self.network(hu.contiguous(memory_format=torch.channels_last))
+        loss, parts = loss_of(logits, slices.float(), truth)
+        self.optimiser.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 2.0)
+        self.optimiser.step()
+        self.step += 1
+        keep = min(0.995, self.step / (self.step + 10))
+        with torch.no_grad():
+            for slow, fast in zip(
+                self.average.state_dict().values(), self.network.state_dict().values(), strict=True
+            ):
+                if slow.dtype.is_floating_point:
+                    slow.lerp_(fast, 1 - keep)
+        return parts | {"loss": float(loss.detach())}
+
+
+def rate_at(step: int, steps: int) -> float:
+    """Up over 60 steps, then down along a cosine."""
+    return (
+        2e-3
+        * min(1.0, (step + 1) / 60)
+        * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1, step / steps))))
+    )
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--data", type=Path, default=default_data())
+    parser.add_argument("--seed", type=int, default=20)
+    parser.add_argument("--steps", type=int, default=2400)
+    parser.add_argument("--minutes", type=float, default=1e9)
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--fresh", type=int, default=8)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--validate-every", type=int, default=300)
+    return parser.parse_args()
+
+
+def main() -> None:
+    asked = arguments()
+    asked.out.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(asked.threads)
+    run = Run(asked.out, asked.seed)
+    print(
+        f"seed {asked.seed}, step {run.step}, {sum(p.numel() for p in run.network.parameters())} parameters",
+        flush=True,
+    )
+    stop = []
+    signal.signal(signal.SIGTERM, lambda *_: stop.append(1))
+    queue: mp.Queue = mp.get_context("spawn").Queue(64)
+    maker = mp.get_context("spawn").Process(
+        target=generate, args=(queue, asked.data, asked.seed, run.drawn), daemon=True
+    )
+    maker.start()
+    held = validation_set(asked.data, 160)
+    log = (asked.out / "log.jsonl").open("a")
+    pool: list[tuple[torch.Tensor, torch.Tensor]] = []
+    began, choice = time.monotonic(), np.random.default_rng([asked.seed, run.step, 1])
+    noise = torch.Generator().manual_seed(asked.seed * 7919 + run.step)
+    while run.step < asked.steps and not stop and time.monotonic() - began < 60 * asked.minutes:
+        fresh = [tuple(map(torch.from_numpy, queue.get())) for _ in range(asked.fresh)]
+        run.drawn += len(fresh)
+        old = [
+            pool[int(k)] for k in choice.integers(max(len(pool), 1), size=asked.batch - asked.fresh) if pool
+        ]
+        pool = (pool + fresh)[-POOL:]
+        pairs = [varied(*one, noise) for one in fresh + old]
+        rate = rate_at(run.step, asked.steps)
+        parts = run.learn(*(torch.stack(t) for t in zip(*pairs, strict=True)), rate)
+        line = {
+            "step": run.step,
+            "drawn": run.drawn,
+            "minutes": (time.monotonic() - began) / 60,
+            "rate": rate,
+        } | parts
+        if run.step % asked.validate_every == 0:
+            line["validation"] = measure(run.average, held)
+        if run.step % 100 == 0:
+            run.save()
+        log.write(json.dumps(line) + "\n")
+        log.flush()
+    run.save()
+    maker.terminate()
+    print(
+        json.dumps({"step": run.step, "types": TYPES, "validation": measure(run.average, held)}), flush=True
+    )
+
+
+if __name__ == "__main__":
+    main()
