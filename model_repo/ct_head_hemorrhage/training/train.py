@@ -89,7 +89,7 @@ class Run:
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 2.0)
         self.optimiser.step()
         self.step += 1
-        keep = min(0.995, self.step / (self.step + 10))
+        keep = min(0.99, self.step / (self.step + 10))
         with torch.no_grad():
             for slow, fast in zip(
                 self.average.state_dict().values(), self.network.state_dict().values(), strict=True
