@@ -1,0 +1,179 @@
+"""A model's graph in each precision, judged against FP32, with a record of how and how well."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import onnx
+
+from edge import __version__
+from edge.builder.heads import CALIBRATION, TEST, Head, calibration_slabs, scanned, timing_slab
+from edge.builder.parity import Verdict, compare, golden_complaints, read_series
+from edge.builder.precision import Precision, half, quantized
+from edge.builder.session import Session, Tensors
+from edge.builder.tensorrt_input import for_tensorrt
+from edge.errors import RefuseModel
+from edge.golden import load_golden_cases
+from edge.models.contract import ClinicalModel
+from edge.ports import Clock
+
+RECORD = "build.json"
+_TIMED_RUNS = 7
+_LIBRARIES = ("onnx", "onnxruntime", "numpy")
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What variants are made with and judged on."""
+
+    calibration: tuple[Head, ...] = CALIBRATION
+    test: tuple[Head, ...] = TEST
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One precision; `path` is None when it was refused, so that nobody serves it by mistake."""
+
+    precision: Precision
+    path: Path | None
+    sha256: str
+    byte_size: int
+    ms_per_slice: float | None
+    verdict: Verdict | None
+    refused: tuple[str, ...]
+    tensorrt_refused: str
+
+    @property
+    def accepted(self) -> bool:
+        return self.path is not None
+
+
+@dataclass(frozen=True)
+class Bench:
+    """The model under test and everything it is compared with."""
+
+    model: ClinicalModel
+    folder: Path
+    graph: onnx.ModelProto
+    trial: Trial
+    clock: Clock
+    say: Say
+
+
+def build_variants(bench: Bench, precisions: Sequence[Precision], out: Path) -> tuple[Variant, ...]:
+    """Writes each accepted variant and the record into `out`; a refused one leaves no graph behind."""
+    out.mkdir(parents=True, exist_ok=True)
+    depth = bench.model.tensors.slab_depth
+    heads = bench.trial.test
+    bench.say(f"parity on {len(heads)} synthetic series, seeds {', '.join(str(h.seed) for h in heads)}")
+    series = [scanned(head) for head in heads]
+    golden = load_golden_cases(bench.folder)
+    single = Session(bench.graph)
+    expected = [read_series(bench.model, s, single.answer) for s in series]
+    slab = timing_slab(depth)
+    variants: list[Variant] = []
+    for precision in precisions:
+        path = out / f"{precision}.onnx"
+        path.unlink(missing_ok=True)
+        try:
+            graph = _converted(bench, precision)
+            session = Session(graph)
+        except RefuseModel as error:
+            variants.append(_impossible(precision, str(error)))
+            continue
+        found = [read_series(bench.model, s, session.answer) for s in series]
+        verdict = compare(expected, found, golden_complaints(golden, session.answer))
+        ms = _ms_per_slice(session, slab, bench.clock)
+        variants.append(_kept(path, precision, graph, verdict, ms))
+    _write_record(bench, variants, out / RECORD)
+    return tuple(variants)
+
+
+def _converted(bench: Bench, precision: Precision) -> onnx.ModelProto:
+    match precision:
+        case Precision.FP32:
+            return bench.graph
+        case Precision.FP16:
+            return half(bench.graph)
+        case Precision.INT8:
+            heads = bench.trial.calibration
+            bench.say(f"INT8 calibrated on synthetic series, seeds {', '.join(str(h.seed) for h in heads)}")
+            return quantized(bench.graph, calibration_slabs(heads, bench.model.tensors.slab_depth))
+
+
+def _kept(
+    path: Path, precision: Precision, graph: onnx.ModelProto, verdict: Verdict, ms_per_slice: float
+) -> Variant:
+    data = graph.SerializeToString(deterministic=True)
+    if verdict.accepted:
+        fresh = path.with_suffix(".new")
+        fresh.write_bytes(data)
+        fresh.replace(path)
+    try:
+        for_tensorrt(graph)
+        obstacle = ""
+    except RefuseModel as error:
+        obstacle = str(error)
+    return Variant(
+        precision=precision,
+        path=path if verdict.accepted else None,
+        sha256=hashlib.sha256(data).hexdigest(),
+        byte_size=len(data),
+        ms_per_slice=ms_per_slice,
+        verdict=verdict,
+        refused=verdict.refused,
+        tensorrt_refused=obstacle,
+    )
+
+
+def _impossible(precision: Precision, reason: str) -> Variant:
+    return Variant(precision, None, "", 0, None, None, (reason,), reason)
+
+
+def _ms_per_slice(session: Session, slab: Tensors, clock: Clock) -> float:
+    """The fastest of several runs on one core: what others do to the machine only slows it."""
+    took: list[float] = []
+    for _ in range(_TIMED_RUNS):
+        began = clock.monotonic()
+        session.answer(slab)
+        took.append(clock.monotonic() - began)
+    return 1000.0 * min(took)
+
+
+def _write_record(bench: Bench, variants: Sequence[Variant], path: Path) -> None:
+    record: dict[str, Any] = {
+        "model": bench.model.model.name,
+        "version": bench.model.model.version,
+        "onnx_sha256": bench.model.model.onnx_sha256,
+        "built_at": bench.clock.utc().isoformat(timespec="seconds"),
+        "with": {"edge": __version__, **{name: version(name) for name in _LIBRARIES}},
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, one used",
+        "calibration_seeds": [h.seed for h in bench.trial.calibration],
+        "test_seeds": [h.seed for h in bench.trial.test],
+        "variants": {v.precision.value: _said(v) for v in variants},
+    }
+    fresh = path.with_suffix(".new")
+    fresh.write_text(json.dumps(record, indent=1) + "\n")
+    fresh.replace(path)
+
+
+def _said(variant: Variant) -> dict[str, Any]:
+    return {
+        "accepted": variant.accepted,
+        "refused": list(variant.refused),
+        "sha256": variant.sha256,
+        "bytes": variant.byte_size,
+        "ms_per_slice_512": None if variant.ms_per_slice is None else round(variant.ms_per_slice, 2),
+        "parity": None if variant.verdict is None else asdict(variant.verdict),
+        "tensorrt_input": variant.tensorrt_refused or "slab_hu FP16",
+    }
