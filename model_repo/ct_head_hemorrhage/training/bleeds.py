@@ -52,7 +52,9 @@ class Blood:
         if self.type == "epidural":
             radius = (a * a + t * t) / (2.0 * t)
             middle = self.centre + self.inward * np.float32(t - radius)
-            return np.linalg.norm(p - middle, axis=1) - radius * (1 + 0.02 * waves(p, self.phases, 0.2))
+            return np.sqrt(np.einsum("ij,ij->i", p - middle, p - middle)) - radius * (
+                1 + 0.02 * waves(p, self.phases, 0.2)
+            )
         if self.type == "subdural" and self.midline:
             off = np.abs(p[:, 0] - np.float32(0.5 * t)) - 0.5 * t
             reach = np.sqrt((d[:, 1] / a) ** 2 + (d[:, 2] / b) ** 2)
@@ -104,11 +106,11 @@ class Blood:
         d = p - self.centre
         if self.type in ("epidural", "subdural") and not self.midline:
             t, a, _ = self.size_mm
-            local = np.exp(-((d / np.float32(max(a, 20.0))) ** 2).sum(1))
-            out = p / (np.linalg.norm(p, axis=1, keepdims=True) + 1.0)
+            local = np.exp(-np.einsum("ij,ij->i", d, d) / np.float32(max(a, 20.0) ** 2))
+            out = p / (np.sqrt(np.einsum("ij,ij->i", p, p))[:, None] + 1.0)
             fall = np.exp(-np.maximum(f[:, DEPTH] - t, 0.0) / 35.0) * (f[:, DEPTH] > 0)
             return p + out * (np.float32(self.push * t) * local * fall)[:, None]
         radius = float(np.prod(self.size_mm)) ** (1 / 3)
-        far = np.linalg.norm(d, axis=1) + 0.5
+        far = np.sqrt(np.einsum("ij,ij->i", d, d)) + 0.5
         moved = self.push * radius**3 / (3.0 * far**2 + 2.0 * radius**2) * (f[:, DEPTH] > 0)
         return p - d / far[:, None] * moved[:, None]

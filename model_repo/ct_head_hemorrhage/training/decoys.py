@@ -5,9 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from model_repo.ct_head_hemorrhage.training.anatomy import DEPTH, FLUID, VENTRICLE, Head
 from model_repo.ct_head_hemorrhage.training.bleeds import Field, soft, waves
+
+
+def within(p: Field, low: Field, high: Field) -> NDArray[np.intp]:
+    """Which points lie in a box."""
+    x, y, z = p[:, 0], p[:, 1], p[:, 2]
+    inside = (x > low[0]) & (x < high[0]) & (y > low[1]) & (y < high[1])
+    return np.flatnonzero(inside & (z > low[2]) & (z < high[2]))
 
 
 @dataclass(frozen=True)
@@ -25,12 +33,14 @@ class Ball:
     at_skull: bool = False
 
     def apply(self, p: Field, f: Field, hu: Field) -> Field:
-        d = (p - self.centre) / self.size_mm
-        near = np.abs(d).max(1) < 1.6 + self.rim_mm / self.size_mm.min()
-        if not near.any():
+        reach = self.size_mm * 1.6 + 2.0 * self.rim_mm
+        near = within(p, self.centre - reach, self.centre + reach)
+        if not near.size:
             return hu
         q, size = p[near], float(self.size_mm.min())
-        radius = np.linalg.norm(d[near], axis=1) * (1 + self.rough * waves(q, self.phases, 2.5 / size**0.6))
+        radius = np.linalg.norm((q - self.centre) / self.size_mm, axis=1) * (
+            1 + self.rough * waves(q, self.phases, 2.5 / size**0.6)
+        )
         off = (radius - 1.0) * size
         inside = (f[near, DEPTH] > 0.5) & (f[near, VENTRICLE] < 0.5) if not self.add else f[near, DEPTH] > 0
         out = hu[near]
@@ -90,12 +100,13 @@ class Vessels:
     def apply(self, p: Field, f: Field, hu: Field) -> Field:
         for path in self.paths:
             low, high = path.min(0) - 3, path.max(0) + 3
-            near = np.flatnonzero(((p > low) & (p < high)).all(1) & (f[:, DEPTH] > 0))
+            near = within(p, low, high)
+            near = near[f[near, DEPTH] > 0]
             if near.size:
                 q = p[near]
                 far = np.full(near.size, 99.0, np.float32)
                 for dot in path:
-                    far = np.minimum(far, np.linalg.norm(q - dot, axis=1))
+                    far = np.minimum(far, np.sqrt(np.einsum("ij,ij->i", q - dot, q - dot)))
                 share = soft(far - self.radius_mm, 1.0)
                 hu = hu.copy()
                 hu[near] = hu[near] * (1 - share) + np.maximum(hu[near], self.hu) * share

@@ -89,13 +89,14 @@ def fields_at(head: Head, p: Field) -> Field:
         a = np.clip(a, 0, grid.shape[i] - 1.001)
         low.append(a.astype(np.int32))
         part.append((a - low[-1])[:, None])
-    flat = grid.reshape(-1, 4)
+    # Four int16 fields are taken as one number: a gather of rows is several times slower.
+    flat = np.ascontiguousarray(grid).view(np.int64).ravel()
     wide, deep = grid.shape[2], grid.shape[1] * grid.shape[2]
     base = low[0] * deep + low[1] * wide + low[2]
 
     def line(start: Field) -> Field:
-        a = flat[start].astype(np.float32)
-        return a + (flat[start + 1] - a) * part[2]
+        a, b = (flat[k].view(np.int16).reshape(-1, 4).astype(np.float32) for k in (start, start + 1))
+        return a + (b - a) * part[2]
 
     def plane(start: Field) -> Field:
         a = line(start)
@@ -126,10 +127,14 @@ def sample(scene: Scene, scanner_mm: Field, r: Reconstruction) -> tuple[Field, F
     shares = np.zeros((len(scanner_mm), len(TYPES)), np.float32)
     hu = np.full(len(scanner_mm), -1000.0, np.float32)
     p_all = scanner_mm @ scene.to_head.T
-    near = np.flatnonzero((np.abs(p_all[:, 0]) < 125) & (np.abs(p_all[:, 1]) < 135))
+    near = np.flatnonzero((p_all[:, 0] / 105.0) ** 2 + (p_all[:, 1] / 125.0) ** 2 < 1)
     p = p_all[near]
     p = p + scene._bent(p)
     f = fields_at(scene.head, p)
+    # Half the image is air, where nothing can be.
+    solid = f[:, HU] > -930
+    hu[near[~solid]] = f[~solid, HU]
+    near, p, f = near[solid], p[solid], f[solid]
     original = f
     moved = p
     for one in scene.bleeds:

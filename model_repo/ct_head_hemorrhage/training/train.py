@@ -99,13 +99,9 @@ class Run:
         return parts | {"loss": float(loss.detach())}
 
 
-def rate_at(step: int, steps: int) -> float:
-    """Up over 60 steps, then down along a cosine."""
-    return (
-        2e-3
-        * min(1.0, (step + 1) / 60)
-        * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1, step / steps))))
-    )
+def rate_at(step: int, progress: float) -> float:
+    """Up over 60 steps, then down along a cosine as progress goes to 1."""
+    return 2e-3 * min(1.0, (step + 1) / 60) * (0.02 + 0.49 * (1 + math.cos(math.pi * min(1.0, progress))))
 
 
 def arguments() -> argparse.Namespace:
@@ -152,12 +148,14 @@ def main() -> None:
         ]
         pool = (pool + fresh)[-POOL:]
         pairs = [varied(*one, noise) for one in fresh + old]
-        rate = rate_at(run.step, asked.steps)
+        minutes = (time.monotonic() - began) / 60
+        # A budget in minutes anneals too, so that a stopped run is as good as its time allows.
+        rate = rate_at(run.step, max(run.step / asked.steps, minutes / asked.minutes))
         parts = run.learn(*(torch.stack(t) for t in zip(*pairs, strict=True)), rate)
         line = {
             "step": run.step,
             "drawn": run.drawn,
-            "minutes": (time.monotonic() - began) / 60,
+            "minutes": round(minutes, 2),
             "rate": rate,
         } | parts
         if run.step % asked.validate_every == 0:

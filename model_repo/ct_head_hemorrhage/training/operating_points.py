@@ -1,0 +1,173 @@
+"""Chooses the two operating points on one half of the held-out series and measures them on the other.
+
+`python -m model_repo.ct_head_hemorrhage.training.operating_points --kept runs/heldout --count 80`, without
+PyTorch. Series are kept as files, so that a second model is asked about the same ones; `--draw-only`
+only makes them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from edge.evaluation.statistics import proportion
+from edge.imaging.phantom import BleedType
+from model_repo.ct_head_hemorrhage.training.anatomy import template_head
+from model_repo.ct_head_hemorrhage.training.bleeds import TYPES
+from model_repo.ct_head_hemorrhage.training.heldout import PIXEL_MM, series
+from model_repo.ct_head_hemorrhage.training.samples import default_data
+
+FOLDER = Path(__file__).resolve().parents[1]
+CHOOSE, REPORT = 1, 2
+# Slices in a row and mL that page and worklist ask for beside the probability.
+PAGE, WORKLIST = (2, 1.0), (1, 0.3)
+LEAST_PROBABILITY = {PAGE: 0.6, WORKLIST: 0.3}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the model said of one series, by slice, and what is true of it."""
+
+    probability: NDArray[Any]
+    area_ml: NDArray[Any]
+    truth_ml: NDArray[Any]
+    overlap: NDArray[Any]
+    group: str
+
+    def score(self, point: tuple[int, float]) -> NDArray[Any]:
+        """Per type the highest probability at which the series passes the point's other conditions."""
+        need, least_ml = point
+        best = np.zeros(len(TYPES))
+        for k in range(len(TYPES)):
+            for limit in np.unique(self.probability[:, k])[::-1]:
+                if self._passes(k, limit, need, least_ml):
+                    best[k] = limit
+                    break
+        return best
+
+    def _passes(self, k: int, limit: float, need: int, least_ml: float) -> bool:
+        run, held = 0, 0.0
+        for probability, ml in zip(self.probability[:, k], self.area_ml[:, k], strict=True):
+            run, held = (run + 1, held + ml) if probability >= limit else (0, 0.0)
+            if run >= need and held >= least_ml:
+                return True
+        return False
+
+
+def kept_series(folder: Path, seed: int, i: int) -> Path:
+    """The file of one series, drawn when it is not there yet."""
+    path = folder / f"{seed}-{i:04}.npz"
+    if not path.exists():
+        data = default_data() / "ct-template"
+        head = series(i, seed, template_head(data) if data.is_dir() else None)
+        scan = head.phantom
+        truth = [scan.blood_ml[t] for t in BleedType]
+        folder.mkdir(parents=True, exist_ok=True)
+        part = path.with_suffix(".part.npz")
+        np.savez_compressed(
+            part,
+            hu=scan.voxels_zyx_hu,
+            labels=scan.labels_zyx,
+            truth_ml=truth,
+            thickness=scan.acquisition.spacing_mm,
+            group=head.group,
+        )
+        part.replace(path)
+    return path
+
+
+def ask(session: ort.InferenceSession, path: Path, mask_threshold: float) -> Answer:
+    """The model's answers for every slice of a series, with its neighbours."""
+    with np.load(path) as kept:
+        hu, labels, thickness = kept["hu"], kept["labels"], float(kept["thickness"])
+        truth, group = kept["truth_ml"], str(kept["group"])
+    said, areas = [], []
+    overlap = np.zeros((3, len(TYPES)))
+    for k in range(len(hu)):
+        slab = hu[[max(k - 1, 0), k, min(k + 1, len(hu) - 1)]][np.newaxis]
+        spacing = np.full((1, 2), PIXEL_MM, np.float32)
+        probability, mask = session.run(None, {"slab_hu": slab, "pixel_spacing_mm": spacing})
+        found = mask[0] >= np.ceil(mask_threshold * 255)
+        said.append(probability[0])
+        areas.append(found.sum((1, 2)) * PIXEL_MM**2 * thickness / 1000.0)
+        for c in range(len(TYPES)):
+            wanted = labels[k] == c + 1
+            overlap[:, c] += (found[c] & wanted).sum(), found[c].sum(), wanted.sum()
+    return Answer(np.stack(said), np.stack(areas), truth, overlap, group)
+
+
+def choose(answers: list[Answer], point: tuple[int, float]) -> float:
+    """The lowest common probability at which no more than 1.5 % of the bloodless series pass."""
+    clean = sorted(float(a.score(point).max()) for a in answers if a.truth_ml.sum() == 0)
+    allowed = int(0.015 * len(clean)) if point == PAGE else int(0.1 * len(clean))
+    limit = clean[len(clean) - 1 - allowed] + 0.01
+    return round(min(max(limit, LEAST_PROBABILITY[point]), 0.98), 2)
+
+
+def rate(hits: list[bool]) -> dict[str, Any]:
+    """A proportion with its 95 % interval."""
+    found = proportion(hits)
+    return {"passed": found.hits, "of": found.of, "interval": found.interval}
+
+
+def report(answers: list[Answer], point: tuple[int, float], limit: float) -> dict[str, Any]:
+    """How many series of each kind pass the point: any finding, and for types their own finding."""
+    passed = [a.score(point) >= limit for a in answers]
+    both = list(zip(answers, passed, strict=True))
+    out: dict[str, Any] = {
+        "probability": limit,
+        "bloodless that pass": rate([bool(p.any()) for a, p in both if a.truth_ml.sum() == 0]),
+        "at least 1 mL": rate([bool(p.any()) for a, p in both if a.truth_ml.sum() >= 1]),
+        "less than 1 mL": rate([bool(p.any()) for a, p in both if 0 < a.truth_ml.sum() < 1]),
+    }
+    for k, kind in enumerate(TYPES):
+        main = [(a, p) for a, p in both if a.truth_ml[k] >= 1 and a.truth_ml[k] == a.truth_ml.max()]
+        out[f"{kind}, any finding"] = rate([bool(p.any()) for _, p in main])
+        out[f"{kind}, its own finding"] = rate([bool(p[k]) for _, p in main])
+    return out
+
+
+def volumes(answers: list[Answer]) -> dict[str, Any]:
+    """Median error of the whole volume above 5 mL, and Dice by type over all series."""
+    errors = [
+        abs(a.area_ml.sum() - a.truth_ml.sum()) / a.truth_ml.sum() for a in answers if a.truth_ml.sum() > 5
+    ]
+    overlap = sum(a.overlap for a in answers)
+    dice = 2 * overlap[0] / np.maximum(overlap[1] + overlap[2], 1)
+    return {
+        "median volume error above 5 mL": round(float(np.median(errors)), 3) if errors else None,
+        "series above 5 mL": len(errors),
+        "dice": {t: round(float(d), 3) for t, d in zip(TYPES, dice, strict=True)},
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", type=Path, default=FOLDER / "1" / "model.onnx")
+    parser.add_argument("--kept", type=Path, required=True)
+    parser.add_argument("--count", type=int, default=80)
+    parser.add_argument("--draw-only", action="store_true")
+    parser.add_argument("--mask-threshold", type=float, default=0.5)
+    asked = parser.parse_args()
+    paths = {s: [kept_series(asked.kept, s, i) for i in range(asked.count)] for s in (CHOOSE, REPORT)}
+    if asked.draw_only:
+        return
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = ort.InferenceSession(str(asked.model), options, providers=["CPUExecutionProvider"])
+    answers = {s: [ask(session, p, asked.mask_threshold) for p in paths[s]] for s in paths}
+    for name, point in (("page", PAGE), ("worklist", WORKLIST)):
+        limit = choose(answers[CHOOSE], point)
+        print(name, json.dumps(report(answers[REPORT], point, limit), indent=1))
+    print(json.dumps(volumes(answers[REPORT]), indent=1))
+
+
+if __name__ == "__main__":
+    main()
