@@ -28,13 +28,15 @@ START_S = 20.0
 class RunningTriton:
     """The embedded server under a test's thumb; `settings` say where it listens."""
 
-    def __init__(self, installation: Installation, state_dir: Path) -> None:
+    def __init__(
+        self, installation: Installation, state_dir: Path, repository: Path = MODEL_FOLDER.parent
+    ) -> None:
         grpc, http, metrics = _free_ports(3)
         self.settings = Settings.model_validate(
             {
                 "appliance": {"state_dir": state_dir},
                 "triton": {"grpc_url": f"127.0.0.1:{grpc}", "http_port": http, "metrics_port": metrics},
-                "models": {"repository": MODEL_FOLDER.parent, "active": MODEL},
+                "models": {"repository": repository, "active": MODEL},
             }
         )
         self.state_dir = state_dir

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge.ports import InferRequest, InferResult
-from edge.triton.grpc_channel import Answer, CallFailed, GrpcChannel
+from edge.triton.declared import as_declared
+from edge.triton.grpc_channel import Answer, CallFailed, GrpcChannel, ModelMetadata
 from edge.triton.outputs import checked
 from edge.triton.regions import Layout, Place, Region, layout_of, sweep
 from edge.triton.status import ServerBroken, ServerLate, failure
@@ -33,6 +36,7 @@ class TritonServer:
         self._idle: list[Region] = []
         self._lent: set[Region] = set()
         self._retired: list[str] = []
+        self._declared: dict[str, Mapping[str, str]] = {}
         self.inline_because = "" if shared_memory else "triton.shared_memory is off"
         if shared_memory:
             sweep()
@@ -41,7 +45,7 @@ class TritonServer:
         """See the port; raises AttemptFailed (a RetryPeer) or RequestRefused (a RefuseModel)."""
         try:
             async with asyncio.timeout(request.deadline_s), self._places:
-                outputs = await self._attempt(request)
+                outputs = await self._as_declared(request)
         except CallFailed as error:
             raise failure(error.code, error.message) from error
         except TimeoutError as error:
@@ -54,6 +58,13 @@ class TritonServer:
             return await self._channel.ready(model, CONTROL_TIMEOUT_S)
         except CallFailed:
             return False
+
+    async def metadata(self, model: str) -> ModelMetadata:
+        """How the server describes the model it serves; raises AttemptFailed or RequestRefused."""
+        try:
+            return await self._channel.metadata(model, CONTROL_TIMEOUT_S)
+        except CallFailed as error:
+            raise failure(error.code, error.message) from error
 
     async def reload(self, model: str) -> None:
         """Replaces a dead stub by unloading and loading the model; raises AttemptFailed.
@@ -82,6 +93,26 @@ class TritonServer:
             except CallFailed:
                 break  # a server that is gone has forgotten them all
         await self._channel.close()
+
+    async def _as_declared(self, request: InferRequest) -> dict[str, NDArray[Any]]:
+        """An attempt in the types that the served model wants; they may change when it is loaded anew."""
+        known = self._declared.get(request.model)
+        declared = known if known is not None else await self._ask_types(request)
+        try:
+            return await self._attempt(replace(request, inputs=as_declared(request.inputs, declared)))
+        except CallFailed as error:
+            self._declared.pop(request.model, None)
+            if known is None or error.code != "invalid_argument":
+                raise
+            declared = await self._ask_types(request)
+            if declared == known:
+                raise
+            return await self._attempt(replace(request, inputs=as_declared(request.inputs, declared)))
+
+    async def _ask_types(self, request: InferRequest) -> Mapping[str, str]:
+        said = await self._channel.metadata(request.model, request.deadline_s)
+        self._declared[request.model] = said.inputs
+        return said.inputs
 
     async def _attempt(self, request: InferRequest) -> dict[str, NDArray[Any]]:
         region = None if self.inline_because else await self._borrow(layout_of(request))

@@ -49,6 +49,14 @@ class Answer:
     array: NDArray[Any] | None
 
 
+@dataclass(frozen=True, slots=True)
+class ModelMetadata:
+    """How a server describes a model: its platform (tensorrt_plan, python) and data type by input."""
+
+    platform: str
+    inputs: Mapping[str, str]
+
+
 class GrpcChannel:
     """One connection; belongs to the event loop that first awaits it. All calls raise CallFailed."""
 
@@ -91,6 +99,10 @@ class GrpcChannel:
 
     async def ready(self, model: str, timeout_s: float) -> bool:
         return bool(await _await(self._client.is_model_ready(model, client_timeout=timeout_s)))
+
+    async def metadata(self, model: str, timeout_s: float) -> ModelMetadata:
+        said = await _await(self._client.get_model_metadata(model, client_timeout=timeout_s))
+        return ModelMetadata(str(said.platform), {str(i.name): str(i.datatype) for i in said.inputs})
 
     async def close(self) -> None:
         if self._opened is not None:

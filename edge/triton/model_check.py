@@ -48,8 +48,8 @@ def check_model(folder: Path) -> ClinicalModel:
         raise RefuseModel(f"{cpu.path}: backend is {cpu.backend!r}, not 'python'")
     if not (folder / "1" / "model.py").exists():
         raise RefuseModel(f"{folder / '1' / 'model.py'} does not exist, which configs/cpu.pbtxt serves")
-    for config in (gpu, cpu):
-        _check_config(config, model, wanted_inputs, wanted_outputs)
+    _check_config(gpu, model, _plan_inputs(wanted_inputs, gpu), wanted_outputs)
+    _check_config(cpu, model, wanted_inputs, wanted_outputs)
     canary = load_canary(folder, deadline_s=1.0)
     if set(canary.case.inputs) != set(inputs) or set(canary.case.outputs) != set(outputs):
         raise RefuseModel(f"{folder / 'golden' / 'canary.npz'}: its tensors are not the model's")
@@ -66,6 +66,13 @@ def contract_tensors(model: ClinicalModel) -> tuple[Tensors, Tensors]:
         },
         {PROBABILITY: ("FP32", (findings,)), MASK: ("UINT8", (findings, _ANY, _ANY))},
     )
+
+
+def _plan_inputs(inputs: Tensors, config: ModelConfig) -> Tensors:
+    """TensorRT has no INT16: a plan may take `slab_hu` as FP16, which the client casts to."""
+    dims = inputs[SLAB_HU][1]
+    fp16 = ("FP16", dims)
+    return {**inputs, SLAB_HU: fp16} if config.inputs.get(SLAB_HU) == fp16 else inputs
 
 
 def _check_config(config: ModelConfig, model: ClinicalModel, inputs: Tensors, outputs: Tensors) -> None:

@@ -60,6 +60,8 @@ def test_the_shipped_model_passes(folder: Path) -> None:
         (replacing("config.pbtxt", "tensorrt_plan", "onnxruntime_onnx"), "platform"),
         (replacing("configs/cpu.pbtxt", 'backend: "python"', 'backend: "onnxruntime"'), "backend"),
         (replacing("configs/cpu.pbtxt", "TYPE_INT16", "TYPE_INT32"), "cpu.pbtxt: input slab_hu"),
+        (replacing("configs/cpu.pbtxt", "TYPE_INT16", "TYPE_FP16"), "cpu.pbtxt: input slab_hu"),
+        (replacing("config.pbtxt", "TYPE_FP16", "TYPE_FP32"), "config.pbtxt: input slab_hu"),
         (replacing("config.pbtxt", "dims: [ 3, -1, -1 ]", "dims: [ 3, 512, 512 ]"), "slab_hu"),
         (replacing("config.pbtxt", '"mask"', '"masque"'), "mas"),
         (replacing("config.pbtxt", "max_batch_size: 8", "max_batch_size: eight"), "config.pbtxt:4"),
@@ -73,6 +75,11 @@ def test_a_folder_that_contradicts_itself_is_refused_by_name(
     change(folder)
     with pytest.raises(RefuseModel, match=named.replace(".", r"\.")):
         check_model(folder)
+
+
+def test_a_plan_may_take_hu_as_int16_too(folder: Path) -> None:
+    replacing("config.pbtxt", "TYPE_FP16", "TYPE_INT16")(folder)
+    check_model(folder)
 
 
 def test_other_weights_under_the_right_digest_are_still_not_the_contract(folder: Path) -> None:
