@@ -6,12 +6,10 @@ import asyncio
 import traceback
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
 from edge.domain.arrival import (
-    Arrival,
     AssociationAborted,
     AssociationOpened,
     AssociationReleased,
@@ -24,46 +22,17 @@ from edge.domain.completeness import Decision, Facts, Phase, SeriesEvent, decide
 from edge.domain.identity import AssociationId, SeriesInstanceUID, SopInstanceUID
 from edge.domain.naming import series_reference
 from edge.domain.outcome import SeriesReference
-from edge.domain.series import SeriesInProgress, SliceHeader, UnusableInstance
+from edge.domain.series import SeriesInProgress
 from edge.domain.statement import Speaker
+from edge.history import Progress, SeriesHistory
 from edge.intake import Taken
-from edge.pipeline import Delivery, Opening, SliceRead, Surroundings, UnusableRead, follow, give_up
-from edge.ports import Conclusion
+from edge.patience import patiently
+from edge.pipeline import follow, give_up
+from edge.surroundings import Delivery, Opening, SliceRead, Surroundings, UnusableRead
 from edge.telemetry.events import InstanceUnusable, SeriesOpened, TaskFailed
 
 # A journey that fails this often on the same series ends that series FAILED instead of trying again.
 MAX_CRASHES = 3
-
-
-@dataclass
-class SeriesHistory:
-    """Everything the journal said of one series, and its journey while there is one."""
-
-    uid: SeriesInstanceUID
-    entries: list[Arrival] = field(default_factory=list[Arrival])
-    conclusion: Conclusion | None = None
-    mailbox: asyncio.Queue[Delivery] | None = None
-    first: SliceHeader | UnusableInstance | None = None
-    scanner: str = ""
-    crashes: int = 0
-
-    @property
-    def instances(self) -> tuple[InstanceStored, ...]:
-        return tuple(e for e in self.entries if isinstance(e, InstanceStored))
-
-    def since_conclusion(self, entry: Arrival) -> bool:
-        return self.conclusion is None or entry.sequence > self.conclusion.through_sequence
-
-
-@dataclass
-class Progress:
-    """What the heartbeat carries: it moves only when work was really done."""
-
-    last_sequence: int = 0
-    slices_decoded: int = 0
-    series_open: int = 0
-    series_concluded: int = 0
-    last_outcome_at: float | None = None
 
 
 class Agent:
@@ -112,7 +81,10 @@ class Agent:
                 for uid in self._carried.pop(item.association_id, set()):
                     history = self._history(uid)
                     history.entries.append(item)
-                    _tell(history, item)
+                    if history.mailbox is None and history.made_whole_by(item):
+                        self._open(history, _ends_and_duplicates(history), tasks)
+                    else:
+                        _tell(history, item)
                 self._calling.pop(item.association_id, None)
         entry = item.entry if isinstance(item, SliceRead | UnusableRead) else item
         self.progress.last_sequence = entry.sequence
@@ -121,7 +93,8 @@ class Agent:
         described = item.content.header if isinstance(item, SliceRead) else item.content
         uid = described.series_instance_uid
         if self._remembered.get(item.entry.sequence) != uid:
-            await asyncio.to_thread(self._around.ledger.remember_instance, item.entry.sequence, uid)
+            ledger = self._around.ledger
+            await patiently(self._around.emit, ledger.remember_instance, item.entry.sequence, uid)
             self._remembered[item.entry.sequence] = uid
         self.progress.slices_decoded += 1
         history = self._history(uid)
@@ -180,6 +153,8 @@ class Agent:
     async def _journey(self, history: SeriesHistory, opening: Opening, tasks: asyncio.TaskGroup) -> None:
         try:
             history.conclusion = await follow(opening, self._around)
+        except OSError:
+            raise  # the disk, not the series: the process ends and starts over from the journal
         except Exception as error:  # noqa: BLE001 - boundary: one series must never stop the others
             history.crashes += 1
             self._around.emit(TaskFailed("journey", _where(error)))
@@ -196,6 +171,8 @@ class Agent:
         left = _drain(opening.mailbox)
         if any(isinstance(d, SliceRead | UnusableRead) for d in left):
             self._open(history, left, tasks)
+        elif any(isinstance(d, AssociationReleased) and history.made_whole_by(d) for d in left):
+            self._open(history, _ends_and_duplicates(history), tasks)
 
     def _reference(self, history: SeriesHistory) -> SeriesReference:
         assert history.first is not None, "a series has a first instance before it has a journey"

@@ -4,36 +4,58 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 
 from edge.domain.arrival import StoredInstance
 from edge.domain.evidence import SliceEvidence
 from edge.domain.identity import SopInstanceUID
-from edge.domain.series import Slab
+from edge.domain.series import Slab, UnusableInstance
 from edge.domain.statement import Failure
 from edge.errors import RefuseModel
 from edge.imaging.volume import Slice
 from edge.models import slab_segmentation
 from edge.models.contract import ClinicalModel
-from edge.ports import InferenceQueue, InferRequest, PixelSource, Priority, TensorSpec
+from edge.ports import InferenceQueue, InferRequest, Priority, TensorSpec
 
-# Decoded slices kept in memory per series; an older one is read from the inbox again when needed.
-KEPT_SLICES = 48
 # Slabs of one series whose tensors exist at the same time: bounds memory when Triton is slow or away.
 PREPARED_SLABS = 6
+
+
+class DecodedSlices:
+    """The latest decoded slices of all series, up to `max_bytes`; older ones are read again when needed."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._bytes = 0
+        self._slices: OrderedDict[SopInstanceUID, Slice] = OrderedDict()
+
+    def keep(self, decoded: Slice) -> None:
+        """Makes room by forgetting the slices that were kept first."""
+        if decoded.header.sop_instance_uid in self._slices:
+            return
+        self._slices[decoded.header.sop_instance_uid] = decoded
+        self._bytes += decoded.hu_yx.nbytes
+        while self._bytes > self._max_bytes and len(self._slices) > 1:
+            _, oldest = self._slices.popitem(last=False)
+            self._bytes -= oldest.hu_yx.nbytes
+
+    def get(self, uid: SopInstanceUID) -> Slice | None:
+        return self._slices.get(uid)
 
 
 class Analysis:
     """Asks the model once for every slab that is known, most pressing first.
 
     `evidence` holds the latest answer per slice; `on_evidence` is told of each one. A slab that a
-    later slice has made obsolete is dropped while it still waits.
+    later slice has made obsolete is dropped while it still waits. `failure` names the first slab that
+    could not be judged; the others are judged all the same.
     """
 
     def __init__(
         self,
         model: ClinicalModel,
-        pixels: PixelSource,
+        read: Callable[[StoredInstance], Awaitable[Slice | UnusableInstance]],
+        decoded: DecodedSlices,
         inference: InferenceQueue,
         tasks: asyncio.TaskGroup,
         deadline_s: float,
@@ -42,30 +64,31 @@ class Analysis:
         self.priority = Priority.ARRIVING
         self.evidence: dict[SopInstanceUID, SliceEvidence] = {}
         self.failure: Failure | None = None
-        self._model, self._pixels, self._inference = model, pixels, inference
+        self._model, self._read, self._decoded, self._inference = model, read, decoded, inference
         self._tasks, self._deadline_s = tasks, deadline_s
         self._stored: dict[SopInstanceUID, StoredInstance] = {}
-        self._decoded: OrderedDict[SopInstanceUID, Slice] = OrderedDict()
         self._asked: dict[Slab, asyncio.Task[None]] = {}
-        self._wanted: frozenset[Slab] = frozenset()
+        self._wanted: dict[SopInstanceUID, Slab] = {}
         self._prepared = asyncio.Semaphore(PREPARED_SLABS)
 
     def keep(self, instance: StoredInstance, decoded: Slice) -> None:
         """Makes the pixels of a slice available to the slabs around it."""
         self._stored[instance.sop_instance_uid] = instance
-        self._decoded[instance.sop_instance_uid] = decoded
-        while len(self._decoded) > KEPT_SLICES:
-            self._decoded.popitem(last=False)
+        self._decoded.keep(decoded)
 
     def start(self, slabs: Iterable[Slab]) -> None:
-        """Sends every slab that was not sent before on its way, and forgets obsolete ones."""
-        self._wanted = frozenset(slabs)
+        """Sends every slab that was not sent before on its way, in place of an older one of its centre."""
         for slab in slabs:
+            self._wanted[slab.centre] = slab
             if slab not in self._asked:
                 self._asked[slab] = self._tasks.create_task(self._answer(slab))
 
+    def judged(self, slabs: Iterable[Slab]) -> bool:
+        """Whether every one of these very slabs has its evidence."""
+        return all((e := self.evidence.get(s.centre)) is not None and e.slab == s for s in slabs)
+
     async def finish(self, slabs: Iterable[Slab]) -> AsyncIterator[None]:
-        """Yields after each answer until every final slab has its evidence or the analysis has failed."""
+        """Yields after each answer until every final slab has its evidence or cannot have one."""
         final = tuple(slabs)
         self.priority = Priority.CLOSING
         self.start(final)
@@ -75,13 +98,13 @@ class Analysis:
 
     async def _answer(self, slab: Slab) -> None:
         async with self._prepared:
-            if slab not in self._wanted or self.failure is not None:
+            if self._wanted[slab.centre] != slab:
                 del self._asked[slab]
                 return
             slices = [await self._slice(uid) for uid in slab.slices]
             usable = [s for s in slices if s is not None]
             if len(usable) < len(slices):
-                self.failure = Failure("instance_lost", "a stored slice can no longer be read")
+                self._fail(Failure("instance_lost", "a stored slice can no longer be read"))
                 return
             centre = usable[len(usable) // 2].header
             shapes = slab_segmentation.output_shapes(self._model, centre.rows, centre.columns)
@@ -93,21 +116,24 @@ class Analysis:
             )
             try:
                 result = await self._inference.infer(request, self.priority)
-            except RefuseModel as error:
-                self.failure = Failure("model_refused", str(error))
+            except RefuseModel:
+                self._fail(Failure("model_refused", "a slab was refused; the log has the reason"))
                 return
         evidence = slab_segmentation.interpret(
             self._model, slab, centre.pixel_spacing_mm, result.outputs, degraded=result.degraded
         )
-        if slab in self._wanted:
+        if self._wanted[slab.centre] == slab:
             self.evidence[slab.centre] = evidence
         self.on_evidence(evidence)
+
+    def _fail(self, failure: Failure) -> None:
+        self.failure = self.failure or failure
 
     async def _slice(self, uid: SopInstanceUID) -> Slice | None:
         known = self._decoded.get(uid)
         if known is not None:
             return known
-        read = await asyncio.to_thread(self._pixels.read, self._stored[uid])
+        read = await self._read(self._stored[uid])
         return read if isinstance(read, Slice) else None
 
 

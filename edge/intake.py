@@ -7,9 +7,10 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from edge.domain.arrival import Arrival, InstanceStored
-from edge.pipeline import SliceRead, UnusableRead, read
-from edge.ports import Clock, Journal, PixelSource
-from edge.telemetry.events import Happening, InstanceDecoded
+from edge.patience import patiently
+from edge.ports import Journal
+from edge.surroundings import SliceRead, Surroundings, UnusableRead, read
+from edge.telemetry.events import InstanceDecoded
 
 # Losing a doorbell costs at most this long: the journal is the truth, the doorbell only a hint.
 SCAN_S = 1.0
@@ -22,27 +23,28 @@ Taken = SliceRead | UnusableRead | Arrival
 
 async def take(
     journal: Journal,
-    pixels: PixelSource,
+    around: Surroundings,
     wait: Callable[[float], Awaitable[None]],
     concluded: Callable[[InstanceStored], bool],
-    clock: Clock,
-    emit: Callable[[Happening], None],
+    looked: Callable[[], None],
 ) -> AsyncIterator[Taken]:
     """Every journal entry once, in order, for ever; instances come read unless `concluded` says no need.
 
-    `wait` returns at the doorbell or after the seconds it is given.
+    `wait` returns at the doorbell or after the seconds it is given; `looked` is told of every step.
     """
 
     async def timed(entry: InstanceStored) -> SliceRead | UnusableRead:
-        began = clock.monotonic()
-        result = await read(entry, pixels)
-        emit(InstanceDecoded(took_s=clock.monotonic() - began))
+        began = around.clock.monotonic()
+        result = await read(entry, around)
+        around.emit(InstanceDecoded(took_s=around.clock.monotonic() - began))
         return result
 
     sequence = 0
     under_way: deque[asyncio.Task[SliceRead | UnusableRead] | Arrival] = deque()
     while True:
-        entries = await asyncio.to_thread(journal.after, sequence, _BATCH)
+        entries = await patiently(around.emit, journal.after, sequence, _BATCH)
+        around.reading.at_head = not entries
+        looked()
         if not entries:
             await wait(SCAN_S)
             continue
@@ -54,8 +56,10 @@ async def take(
                 under_way.append(entry)
             if len(under_way) > _READ_AHEAD:
                 yield await _finished(under_way.popleft())
+                looked()
         while under_way:
             yield await _finished(under_way.popleft())
+            looked()
 
 
 async def _finished(item: asyncio.Task[SliceRead | UnusableRead] | Arrival) -> Taken:

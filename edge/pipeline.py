@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass
 
 from edge.analysis import Analysis
 from edge.domain import statement, triage
@@ -15,120 +13,92 @@ from edge.domain.arrival import (
     ConflictReceived,
     DuplicateReceived,
     InstanceStored,
+    StoredInstance,
 )
 from edge.domain.case import SeriesCase
 from edge.domain.evidence import SliceEvidence
-from edge.domain.identity import AssociationId, StudyInstanceUID
-from edge.domain.outcome import Outcome
-from edge.domain.series import UnusableInstance
+from edge.domain.finding import Finding
+from edge.domain.identity import StudyInstanceUID
+from edge.domain.outcome import Outcome, OutcomeKind
+from edge.domain.series import Slab, UnusableInstance
 from edge.domain.statement import Failure, Speaker
 from edge.imaging.volume import Slice
-from edge.models.contract import ClinicalModel
-from edge.ports import Clock, Conclusion, InferenceQueue, Ledger, Messages, PixelSource, Priority
-from edge.settings import CompletenessSettings
-from edge.telemetry.events import AlertRaised, Happening, SeriesSettled
+from edge.patience import patiently
+from edge.ports import Conclusion, Ledger, Priority
+from edge.surroundings import Delivery, Opening, SliceRead, Surroundings, UnusableRead, read
+from edge.telemetry.events import AlertRaised, SeriesSettled
 
 # A closed series whose last slabs take longer than this pages what it has; sooner, CONFIRMED is as quick.
 LAST_WORD_S = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class SliceRead:
-    """A stored instance that turned out to be a slice."""
-
-    entry: InstanceStored
-    content: Slice
-
-
-@dataclass(frozen=True, slots=True)
-class UnusableRead:
-    """A stored instance that is no slice, or none any more."""
-
-    entry: InstanceStored
-    content: UnusableInstance
-
-
-Delivery = (
-    SliceRead
-    | UnusableRead
-    | DuplicateReceived
-    | ConflictReceived
-    | AssociationReleased
-    | AssociationAborted
-    | SliceEvidence
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What every journey shares; `deadline_s` bounds one attempt of one inference request."""
-
-    model: ClinicalModel
-    pixels: PixelSource
-    inference: InferenceQueue
-    ledger: Ledger
-    messages: Messages
-    clock: Clock
-    emit: Callable[[Happening], None]
-    timers: CompletenessSettings
-    deadline_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Opening:
-    """A series revision that begins: `past` is what came before, `mailbox` brings what happens now.
-
-    `over` are the associations of the past that have ended.
-    """
-
-    case: SeriesCase
-    speaker: Speaker
-    past: tuple[InstanceStored, ...]
-    over: frozenset[AssociationId]
-    mailbox: asyncio.Queue[Delivery]
-
-
 async def follow(opening: Opening, around: Surroundings) -> Conclusion:
     """One series revision from its first slice to its one outcome, which the ledger holds at return."""
     case, speaker, depth = opening.case, opening.speaker, around.model.tensors.slab_depth
-    paged = await asyncio.to_thread(_pages_before, speaker, around.ledger)
+    paged = await patiently(around.emit, _pages_before, speaker, around.ledger)
     async with asyncio.TaskGroup() as tasks:
-        analysis = Analysis(around.model, around.pixels, around.inference, tasks, around.deadline_s)
-        analysis.on_evidence = opening.mailbox.put_nowait
+        analysis = _analysis(tasks, opening.mailbox, around)
         for entry in opening.past:
-            case = _delivered(case, await read(entry, around.pixels), analysis)
+            case = _delivered(case, await read(entry, around), analysis)
         case = case.associations_over(opening.over)
+        analysis.start(case.progress.slabs(depth, closed=False))
         while not case.closed:
             known, case = case, await _next(case, opening.mailbox, analysis, around)
-            if case is known:  # nothing arrived but evidence
-                paged |= await _page(case, analysis, paged, speaker, around)
-            else:
-                analysis.start(case.progress.slabs(depth, closed=False))
+            if case is not known:
+                analysis.start(_slabs(case, known, depth))
+                continue
+            found = triage.preliminary(speaker.rules, case.progress.volume, analysis.evidence)
+            paged = await _page(found, case, analysis, paged, speaker, around)
+            if found and case.settling and analysis.judged(case.progress.slabs(depth, closed=True)):
+                case = case.finding_settled()
         closed_at = around.clock.monotonic()
         async for _ in analysis.finish(case.progress.slabs(depth, closed=True)):
             if around.clock.monotonic() - closed_at > LAST_WORD_S:
-                paged |= await _page(case, analysis, paged, speaker, around)
+                found = triage.preliminary(speaker.rules, case.progress.volume, analysis.evidence)
+                paged = await _page(found, case, analysis, paged, speaker, around)
     outcome = statement.outcome(speaker, case, analysis.evidence, analysis.failure, around.clock.utc())
     last_words = statement.final_alerts(speaker, outcome, paged, case, analysis.evidence)
     await _conclude(outcome, last_words, case, around)
     around.emit(_settled(outcome, around.clock.monotonic() - closed_at))
-    return Conclusion(outcome.outcome_id, outcome.series.revision, case.through_sequence)
+    return _conclusion(outcome, case)
+
+
+def _analysis(tasks: asyncio.TaskGroup, mailbox: asyncio.Queue[Delivery], around: Surroundings) -> Analysis:
+    async def again(instance: StoredInstance) -> Slice | UnusableInstance:
+        return await patiently(around.emit, around.pixels.read, instance)
+
+    analysis = Analysis(around.model, again, around.decoded, around.inference, tasks, around.deadline_s)
+    analysis.on_evidence = mailbox.put_nowait
+    return analysis
+
+
+def _slabs(case: SeriesCase, before: SeriesCase, depth: int) -> tuple[Slab, ...]:
+    """What can be inferred now and could not before: around a new slice, or the ends of a whole series."""
+    if case.settling:
+        return case.progress.slabs(depth, closed=True)
+    new = next((s.sop_instance_uid for s in case.progress.slices if s not in before.progress), None)
+    return () if new is None else case.progress.slabs(depth, closed=False, near=new)
 
 
 async def _page(
-    case: SeriesCase, analysis: Analysis, paged: frozenset[str], speaker: Speaker, around: Surroundings
+    found: tuple[Finding, ...],
+    case: SeriesCase,
+    analysis: Analysis,
+    paged: frozenset[str],
+    speaker: Speaker,
+    around: Surroundings,
 ) -> frozenset[str]:
-    """Pages what passes the page point now and was not paged before; returns the new alert ids."""
-    pages: set[str] = set()
-    for finding in triage.preliminary(speaker.rules, case.progress.slices, analysis.evidence):
+    """Pages what was found and not paged before; returns every alert id that is paged by now."""
+    for finding in found:
         analysis.priority = min(analysis.priority, Priority.SUSPICIOUS)
         if (name := speaker.alert_id(finding.rule)) not in paged:
             now = around.clock.utc()
             page = statement.alert(speaker, AlertStatus.PRELIMINARY, finding, case, analysis.evidence, now)
-            if await asyncio.to_thread(around.ledger.alert, page, around.messages.alert(page)):
+            draft = around.messages.alert(page)
+            if await patiently(around.emit, around.ledger.alert, page, draft):
                 around.emit(_raised(page))
-            pages.add(name)
-    return frozenset(pages)
+            paged |= {name}
+    return paged
 
 
 async def give_up(
@@ -143,16 +113,9 @@ async def give_up(
     now = around.clock.utc()
     failure = Failure("internal_error", "the journey failed again and again; see the log")
     outcome = statement.outcome(opening.speaker, case, {}, failure, now)
-    paged = await asyncio.to_thread(_pages_before, opening.speaker, around.ledger)
-    await _conclude(outcome, statement.final_alerts(opening.speaker, outcome, paged, case, {}), case, around)
+    await _conclude(outcome, (), case, around)
     around.emit(_settled(outcome, 0.0))
-    return Conclusion(outcome.outcome_id, series.revision, case.through_sequence)
-
-
-async def read(entry: InstanceStored, pixels: PixelSource) -> SliceRead | UnusableRead:
-    """Reads one instance in a worker thread, so that decoding one slice never holds up another."""
-    content = await asyncio.to_thread(pixels.read, entry.instance)
-    return SliceRead(entry, content) if isinstance(content, Slice) else UnusableRead(entry, content)
+    return _conclusion(outcome, case)
 
 
 async def _next(
@@ -162,26 +125,34 @@ async def _next(
     deadline_s = around.timers.deadline_s
     pause_s = max(around.timers.quiet_s, around.timers.quiet_factor * case.longest_pause_s)
     quiet_s = min(pause_s, deadline_s)
-    # asyncio.timeout and not wait_for: that one can swallow a cancellation (Python 3.11).
-    try:
-        async with asyncio.timeout(quiet_s):
-            return _delivered(case, await mailbox.get(), analysis)
-    except TimeoutError:
+    delivery = await _within(quiet_s, mailbox, around)
+    if delivery is None:
         case = case.quiet()
-    if case.closed:
-        return case
-    try:
-        async with asyncio.timeout(deadline_s - quiet_s):
-            return _delivered(case, await mailbox.get(), analysis)
-    except TimeoutError:
-        return case.overdue()
+        if case.closed:
+            return case
+        delivery = await _within(deadline_s - quiet_s, mailbox, around)
+    return case.overdue() if delivery is None else _delivered(case, delivery, analysis)
+
+
+async def _within(seconds: float, mailbox: asyncio.Queue[Delivery], around: Surroundings) -> Delivery | None:
+    """The next delivery, or None once it was quiet for so long with nothing unread in the journal."""
+    while True:
+        try:
+            # Not wait_for: that one can swallow a cancellation (Python 3.11).
+            async with asyncio.timeout(seconds):
+                return await mailbox.get()
+        except TimeoutError:
+            if around.reading.at_head:
+                return None
 
 
 def _delivered(case: SeriesCase, delivery: Delivery, analysis: Analysis) -> SeriesCase:
     match delivery:
         case SliceRead(entry, content):
-            analysis.keep(entry.instance, content)
-            return case.slice_arrived(content.header, entry.association_id, entry.sequence, entry.at)
+            after = case.slice_arrived(content.header, entry.association_id, entry.sequence, entry.at)
+            if content.header in after.progress:
+                analysis.keep(entry.instance, content)
+            return after
         case UnusableRead(entry, content):
             return case.unusable_arrived(content, entry.association_id, entry.sequence, entry.at)
         case DuplicateReceived() | ConflictReceived():
@@ -201,7 +172,8 @@ async def _conclude(
     """The last word on every alert, the result and the outcome, all in one transaction."""
     drafts = [(alert, around.messages.alert(alert)) for alert in last_words]
     result = (None, around.messages.result(outcome))
-    if await asyncio.to_thread(around.ledger.conclude, outcome, case.through_sequence, [*drafts, result]):
+    said = [*drafts, result]
+    if await patiently(around.emit, around.ledger.conclude, outcome, case.through_sequence, said):
         for alert in last_words:
             around.emit(_raised(alert))
 
@@ -221,6 +193,11 @@ def _settled(outcome: Outcome, settle_s: float) -> SeriesSettled:
         last_slice_to_settled_s=(outcome.settled_at - outcome.last_slice_received_at).total_seconds(),
         degraded=outcome.degraded,
     )
+
+
+def _conclusion(outcome: Outcome, case: SeriesCase) -> Conclusion:
+    unfinished = outcome.kind is OutcomeKind.INCOMPLETE
+    return Conclusion(outcome.outcome_id, outcome.series.revision, case.through_sequence, unfinished)
 
 
 def _pages_before(speaker: Speaker, ledger: Ledger) -> frozenset[str]:

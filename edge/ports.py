@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import IntEnum, StrEnum
+from enum import IntEnum
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge.domain.alert import Alert
-from edge.domain.arrival import Arrival, StoredInstance
-from edge.domain.identity import AssociationId
+from edge.domain.arrival import Arrival, InstanceStored, Reception, StoredInstance
+from edge.domain.identity import AssociationId, SopInstanceUID
 from edge.domain.outcome import Outcome
 from edge.domain.series import UnusableInstance
 from edge.imaging.volume import Slice
@@ -24,14 +24,6 @@ class Clock(Protocol):
 
     def monotonic(self) -> float: ...
     def utc(self) -> datetime: ...
-
-
-class Reception(StrEnum):
-    """What became of an offered instance; after CONFLICT the first is still the one kept."""
-
-    STORED = "stored"
-    DUPLICATE = "duplicate"
-    CONFLICT = "conflict"
 
 
 class InstanceStore(Protocol):
@@ -177,9 +169,17 @@ class Messages(Protocol):
 
 
 class Journal(Protocol):
-    """The receiver's record; `after` returns at most `limit` entries in sequence order."""
+    """The receiver's record; `after` returns at most `limit` entries in sequence order.
+
+    `stored` returns those of `sequences` that are instances, in order; `sequence_of` the one that an
+    instance was kept with. Reading on from `replay_from` sees the opening of every association that
+    has an entry from `sequence` on, or no end.
+    """
 
     def after(self, sequence: int, limit: int) -> Sequence[Arrival]: ...
+    def stored(self, sequences: Sequence[int]) -> Sequence[InstanceStored]: ...
+    def sequence_of(self, sop_instance_uid: SopInstanceUID) -> int | None: ...
+    def replay_from(self, sequence: int) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +189,7 @@ class Conclusion:
     outcome_id: str
     revision: int
     through_sequence: int
+    incomplete: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,8 +204,9 @@ class PendingMessage:
 class Ledger(Protocol):
     """The agent's memory on disk; every call is durable when it returns, and safe from any thread.
 
-    `series_of_instances` maps journal sequences to Series Instance UIDs; `conclusions` has the
-    latest revision of each. An alert is open when the last that was said of it is PRELIMINARY,
+    `series_of_instances` maps journal sequences from `first` on to Series Instance UIDs; `conclusions`
+    has the latest revision of each; `first_unconcluded` is the lowest sequence beyond the conclusion
+    of its series, or else the one after the last remembered. An alert is open when the last that was said of it is PRELIMINARY,
     CONFIRMED or INCOMPLETE: `paged_alerts` names those up to a revision, for a revision inherits the
     open pages of its predecessors. `alert` returns False when this alert id, status and revision
     were raised before, `conclude` when this series revision has its outcome already; both then
@@ -215,7 +217,10 @@ class Ledger(Protocol):
     """
 
     def remember_instance(self, sequence: int, series_instance_uid: str) -> None: ...
-    def series_of_instances(self) -> Mapping[int, str]: ...
+    def series_of_instances(self, first: int = 0) -> Mapping[int, str]: ...
+    def series_of(self, sequence: int) -> str | None: ...
+    def sequences_of(self, series_instance_uid: str) -> Sequence[int]: ...
+    def first_unconcluded(self) -> int: ...
     def conclusions(self) -> Mapping[str, Conclusion]: ...
     def paged_alerts(self, series_instance_uid: str, revision: int) -> frozenset[str]: ...
     def alert(self, alert: Alert, draft: Draft) -> bool: ...

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Literal
 
-from edge.agent import Progress
+from edge.history import Progress
 from edge.ports import Clock
 from edge.telemetry.events import (
     BrokerConnectionChanged,

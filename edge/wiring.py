@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager, closing
 
 from edge import __version__
 from edge.agent import Agent
+from edge.analysis import DecodedSlices
 from edge.clock import SystemClock
 from edge.dicom.reader import DicomReader
 from edge.dicom.receiver import Receiver
@@ -18,7 +19,6 @@ from edge.models.contract import load_clinical_model
 from edge.mqtt.channel import MqttChannel
 from edge.mqtt.drafts import AlertMessages, summarise
 from edge.mqtt.drafts import Progress as HeartbeatProgress
-from edge.pipeline import Surroundings
 from edge.ports import Ledger, OutboundMessage
 from edge.publisher import Publisher
 from edge.pulse import Pulse
@@ -30,6 +30,7 @@ from edge.spool.inbox import Inbox
 from edge.spool.journal import InboxJournal
 from edge.spool.ledger import SqliteLedger
 from edge.spool.lock import exclusive
+from edge.surroundings import Reading, Surroundings
 from edge.telemetry.emit import Emitter
 from edge.telemetry.endpoint import Health, TelemetryEndpoint
 from edge.telemetry.events import ApplianceStarted, ApplianceStopping
@@ -43,6 +44,8 @@ from edge.triton.model_check import check_model
 _GIB = 1024**3
 # A known answer takes milliseconds; a server that needs longer than this for it hangs.
 CANARY_S = 2.0
+# About 250 slices of 512x512; a slice that is needed again later is read again.
+DECODED_BYTES = 128 * 1024**2
 
 
 def run_receiver(settings: Settings) -> None:
@@ -105,6 +108,8 @@ async def _agent(settings: Settings, ledger: Ledger, journal: InboxJournal, emit
             emit=pulse.emit,
             timers=settings.completeness,
             deadline_s=settings.triton.deadline_s,
+            decoded=DecodedSlices(DECODED_BYTES),
+            reading=Reading(),
         )
         agent = Agent(around, appliance_key(state_dir), settings.appliance.scanners)
         pulse.progress = agent.progress
@@ -113,13 +118,7 @@ async def _agent(settings: Settings, ledger: Ledger, journal: InboxJournal, emit
             settings.telemetry.host, settings.telemetry.agent_port, emitter.registry, lambda: _health(pulse)
         )
         with closing(endpoint), closing(Doorbell(state_dir)) as doorbell:
-
-            async def wait(timeout_s: float) -> None:
-                pulse.looked()
-                await doorbell.wait(timeout_s)
-                pulse.looked()
-
-            taken = take(journal, pixels, wait, agent.concluded, clock, pulse.emit)
+            taken = take(journal, around, doorbell.wait, agent.concluded, pulse.looked)
             async with _publishing(settings, ledger, messages, pulse, clock), asyncio.TaskGroup() as tasks:
                 emitter.emit(ApplianceStarted("agent", __version__, f"model {settings.models.active}"))
                 running = [

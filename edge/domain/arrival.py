@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from edge.domain.identity import AssociationId, SopInstanceUID
 
@@ -17,6 +18,14 @@ class StoredInstance:
     path: str
     sha256: str
     size_bytes: int
+
+
+class Reception(StrEnum):
+    """What became of an offered instance; after CONFLICT the first is still the one kept."""
+
+    STORED = "stored"
+    DUPLICATE = "duplicate"
+    CONFLICT = "conflict"
 
 
 @dataclass(frozen=True, slots=True)

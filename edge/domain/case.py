@@ -4,31 +4,47 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 
 from edge.domain.completeness import Decision, Facts, Phase, SeriesEvent, decide
 from edge.domain.contiguity import Geometry, geometry_of
 from edge.domain.eligibility import Scope, slice_out_of_scope, uncovered
 from edge.domain.identity import AssociationId, SopInstanceUID
-from edge.domain.series import SeriesInProgress, SliceHeader, UnusableInstance
+from edge.domain.series import OTHER_KINDS, SeriesInProgress, SliceHeader, UnusableInstance
 
 _OPEN = Decision(Phase.COLLECTING)
 _CLOSING = frozenset(
     {
         SeriesEvent.ASSOCIATION_RELEASED,
         SeriesEvent.COUNT_ANNOUNCED,
+        SeriesEvent.FINDING_SETTLED,
         SeriesEvent.IDLE_ELAPSED,
         SeriesEvent.DEADLINE_ELAPSED,
     }
 )
 
 
+class End(StrEnum):
+    """How an association ended; OVER happened before this revision began."""
+
+    RELEASED = "released"
+    ABORTED = "aborted"
+    OVER = "over"
+
+
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """What one association brought of this series; `since` is its first journal sequence."""
+    """What one association brought of this series; `since` is its first journal sequence, `until` its end."""
 
     since: int
     instances: frozenset[SopInstanceUID] = frozenset()
-    ended: bool = False
+    end: End | None = None
+    until: int = 0
+
+    def repeats(self, aborted: Carried) -> bool:
+        """Whether this is the retry: begun after the abort, released, and it brought all of it again."""
+        later = self.end is End.RELEASED and self.since > aborted.until
+        return later and aborted.instances <= self.instances
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +66,6 @@ class SeriesCase:
     out_of_scope: Mapping[SopInstanceUID, str] = field(default_factory=dict[SopInstanceUID, str])
     unreadable: Mapping[SopInstanceUID, str] = field(default_factory=dict[SopInstanceUID, str])
     associations: Mapping[AssociationId, Carried] = field(default_factory=dict[AssociationId, Carried])
-    aborted_at_sequence: int | None = None
     announced: int | None = None
     longest_pause_s: float = 0.0
     through_sequence: int = 0
@@ -58,6 +73,11 @@ class SeriesCase:
     @property
     def closed(self) -> bool:
         return self.decision.phase in (Phase.COMPLETE, Phase.INCOMPLETE)
+
+    @property
+    def settling(self) -> bool:
+        """It looks whole: the slabs at its ends may be judged too."""
+        return self.decision.phase is not Phase.COLLECTING
 
     @property
     def geometry(self) -> Geometry:
@@ -92,26 +112,24 @@ class SeriesCase:
         return self._carry(uid, association, sequence)._decided(SeriesEvent.DUPLICATE)
 
     def association_released(self, association: AssociationId, sequence: int) -> SeriesCase:
-        """A release after an abort heals it when the association began later: that was the retry."""
-        if association not in self.associations:
-            return self
-        carried = self.associations[association]
-        healed = self.aborted_at_sequence is not None and carried.since > self.aborted_at_sequence
-        case = replace(self, aborted_at_sequence=None) if healed else self
-        ended = case._end(association, sequence)
-        return ended._decided(SeriesEvent.ASSOCIATION_RELEASED, carried=len(carried.instances))
+        """The sender says that it has sent what it had; see Carried.repeats for one after an abort."""
+        return self._end(association, sequence, End.RELEASED, SeriesEvent.ASSOCIATION_RELEASED)
 
     def association_aborted(self, association: AssociationId, sequence: int) -> SeriesCase:
         """What the association still had to bring is unknown from now on."""
-        if association not in self.associations:
-            return self
-        case = replace(self._end(association, sequence), aborted_at_sequence=sequence)
-        return case._decided(SeriesEvent.ASSOCIATION_ABORTED)
+        return self._end(association, sequence, End.ABORTED, SeriesEvent.ASSOCIATION_ABORTED)
 
     def associations_over(self, over: frozenset[AssociationId]) -> SeriesCase:
         """Associations that ended before this revision began: nothing more is expected of them."""
-        ended = {a: replace(c, ended=c.ended or a in over) for a, c in self.associations.items()}
+        ended = {
+            a: replace(c, end=End.OVER) if a in over and c.end is None else c
+            for a, c in self.associations.items()
+        }
         return replace(self, associations=ended)
+
+    def finding_settled(self) -> SeriesCase:
+        """Every slab of a series that looks whole is judged, and there is something to page."""
+        return self._decided(SeriesEvent.FINDING_SETTLED)
 
     def quiet(self) -> SeriesCase:
         return self._decided(SeriesEvent.IDLE_ELAPSED)
@@ -120,7 +138,7 @@ class SeriesCase:
         return self._decided(SeriesEvent.DEADLINE_ELAPSED)
 
     def missing(self) -> Missing | None:
-        """What bars a negative by geometry, coverage or damage; None for a series without any slice."""
+        """What may still come and bars a negative until then: damage, gaps, coverage."""
         if self.unreadable:
             reasons = ", ".join(sorted(set(self.unreadable.values())))
             return Missing("unreadable_instance", f"{len(self.unreadable)} instances: {reasons}")
@@ -133,6 +151,17 @@ class SeriesCase:
             numbers = f"{geometry.coverage_mm:.0f} mm, top slice {geometry.top_area_ratio:.0%} of the largest"
             return Missing(reason, f"{geometry.slices} slices, {numbers}")
         return None
+
+    def set_aside(self) -> Missing | None:
+        """Images of the series that the model may not see: they bar a negative for good.
+
+        A localizer or a report among them is no part of the volume and bars nothing.
+        """
+        barred = [r for r in self.out_of_scope.values() if r not in OTHER_KINDS]
+        if not barred or not self.progress.slices:
+            return None
+        reasons = ", ".join(sorted(set(barred)))
+        return Missing("partly_out_of_scope", f"{len(barred)} of {len(self.received_at)}: {reasons}")
 
     def _noted(self, uid: SopInstanceUID, association: AssociationId, sequence: int, at: float) -> SeriesCase:
         last = max(self.received_at.values(), default=at)
@@ -151,23 +180,29 @@ class SeriesCase:
             through_sequence=max(self.through_sequence, sequence),
         )
 
-    def _end(self, association: AssociationId, sequence: int) -> SeriesCase:
-        ended = replace(self.associations[association], ended=True)
+    def _end(self, association: AssociationId, sequence: int, end: End, event: SeriesEvent) -> SeriesCase:
+        if association not in self.associations:
+            return self
+        ended = replace(self.associations[association], end=end, until=sequence)
         return replace(
             self,
             associations={**self.associations, association: ended},
             through_sequence=max(self.through_sequence, sequence),
-        )
+        )._decided(event)
 
-    def _decided(self, event: SeriesEvent, carried: int = 0) -> SeriesCase:
+    def _decided(self, event: SeriesEvent) -> SeriesCase:
         # Geometry is only looked at when the table may close the series: it costs a pass over all slices.
         may_close = event in _CLOSING or self.announced is not None
+        carried = self.associations.values()
+        aborted = [c for c in carried if c.end is End.ABORTED]
         facts = Facts(
             instances=len(self.received_at),
             gapless=may_close and self.missing() is None,
-            on_this_association=carried,
-            open_associations=sum(not c.ended for c in self.associations.values()),
-            aborted=self.aborted_at_sequence is not None,
+            on_one_association=any(
+                c.end is End.RELEASED and len(c.instances) >= len(self.received_at) for c in carried
+            ),
+            open_associations=sum(c.end is None for c in carried),
+            aborted=any(not any(c.repeats(a) for c in carried) for a in aborted),
             announced=self.announced,
         )
         return replace(self, decision=decide(self.decision.phase, event, facts))

@@ -1,8 +1,9 @@
 """When a series is over: a pure transition table over facts; timers come in as events.
 
-A clean release after the whole series came on one association, with contiguous geometry, closes at
-once. An abort, a gap or a series in many associations waits: for the retry, for quiet, at last for
-the deadline, which never closes anything as complete.
+A clean release after the whole series came on one association, with nothing missing, lets a finding
+close it at once; only the negative waits for quiet, because some senders release and go on. An abort,
+a gap or a series in many associations waits: for the retry, for quiet, at last for the deadline,
+which never closes anything as complete.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from enum import StrEnum
 
 
 class Phase(StrEnum):
-    """COLLECTING: more is expected. SETTLING: it looks whole, quiet will tell. The others are final."""
+    """COLLECTING: more is expected. SETTLING: it looks whole, the last slabs are judged. Others are final."""
 
     COLLECTING = "collecting"
     SETTLING = "settling"
@@ -29,6 +30,7 @@ class SeriesEvent(StrEnum):
     ASSOCIATION_RELEASED = "association_released"
     ASSOCIATION_ABORTED = "association_aborted"
     COUNT_ANNOUNCED = "count_announced"
+    FINDING_SETTLED = "finding_settled"
     IDLE_ELAPSED = "idle_elapsed"
     DEADLINE_ELAPSED = "deadline_elapsed"
     LATE_ARRIVAL = "late_arrival"
@@ -51,22 +53,28 @@ class CompletionReason(StrEnum):
 class Facts:
     """What is known when an event comes.
 
-    `gapless` says that nothing is missing by geometry, coverage and readability.
-    `on_this_association` counts the distinct instances of the series the ending association
-    carried, duplicates included; `announced` is the number an MPPS or IAN promised.
+    `gapless` says that nothing is missing by geometry, coverage and readability; `on_one_association`
+    that one released association carried every instance, duplicates included; `announced` is the
+    number an MPPS or IAN promised.
     """
 
     instances: int
     gapless: bool
-    on_this_association: int = 0
+    on_one_association: bool = False
     open_associations: int = 0
     aborted: bool = False
     announced: int | None = None
 
     @property
     def whole(self) -> bool:
-        """Nothing known is missing."""
-        return self.gapless and (self.announced is None or self.instances >= self.announced)
+        """Nothing known is missing, and nobody is known to be sending."""
+        counted = self.announced is None or self.instances >= self.announced
+        return self.gapless and counted and not self.open_associations and not self.aborted
+
+    @property
+    def reason(self) -> CompletionReason:
+        """Why a whole series is whole."""
+        return CompletionReason.RELEASED if self.on_one_association else CompletionReason.QUIET
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +94,11 @@ def _stay_open(facts: Facts) -> Decision:
 
 
 def _on_release(facts: Facts) -> Decision:
-    if not facts.whole or facts.open_associations:
-        return Decision(Phase.COLLECTING)
-    if facts.on_this_association >= facts.instances:
-        return Decision(Phase.COMPLETE, CompletionReason.RELEASED)
-    return Decision(Phase.COLLECTING) if facts.aborted else Decision(Phase.SETTLING)
+    return Decision(Phase.SETTLING if facts.whole else Phase.COLLECTING)
 
 
 def _on_count(facts: Facts) -> Decision:
-    if facts.announced is not None and facts.whole:
+    if facts.announced is not None and facts.gapless and facts.instances >= facts.announced:
         return Decision(Phase.COMPLETE, CompletionReason.COUNTED)
     return Decision(Phase.COLLECTING)
 
@@ -103,10 +107,14 @@ def _on_instance(facts: Facts) -> Decision:
     return _on_count(facts)
 
 
+def _on_finding(facts: Facts) -> Decision:
+    if facts.whole and facts.on_one_association:
+        return Decision(Phase.COMPLETE, CompletionReason.RELEASED)
+    return Decision(Phase.SETTLING)
+
+
 def _on_quiet(facts: Facts) -> Decision:
-    if facts.whole and not facts.aborted and not facts.open_associations:
-        return Decision(Phase.COMPLETE, CompletionReason.QUIET)
-    return Decision(Phase.COLLECTING)
+    return Decision(Phase.COMPLETE, facts.reason) if facts.whole else Decision(Phase.COLLECTING)
 
 
 def _on_deadline(facts: Facts) -> Decision:
@@ -136,6 +144,7 @@ TRANSITIONS: dict[tuple[Phase, SeriesEvent], Callable[[Facts], Decision]] = {
     (Phase.SETTLING, SeriesEvent.ASSOCIATION_RELEASED): _on_release,
     (Phase.SETTLING, SeriesEvent.ASSOCIATION_ABORTED): _stay_open,
     (Phase.SETTLING, SeriesEvent.COUNT_ANNOUNCED): _on_count,
+    (Phase.SETTLING, SeriesEvent.FINDING_SETTLED): _on_finding,
     (Phase.SETTLING, SeriesEvent.IDLE_ELAPSED): _on_quiet,
     (Phase.SETTLING, SeriesEvent.DEADLINE_ELAPSED): _on_deadline,
     (Phase.COMPLETE, SeriesEvent.LATE_ARRIVAL): _on_late,

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
 
-from edge.domain.series import NEIGHBOUR_STEPS, SAME_POSITION_MM, SliceHeader
+from edge.domain.adjacency import NEIGHBOUR_STEPS, SAME_POSITION_MM, promised_step_mm
+from edge.domain.series import SliceHeader
 
 # Neighbouring steps that vote on what a step should be here; spacing may change along the head.
 _NEIGHBOURHOOD = 4
@@ -35,6 +36,7 @@ class Geometry:
     coverage_mm: float
     repeated_positions: int
     planes: int
+    largest_area_mm2: float
     top_area_ratio: float
 
     @property
@@ -51,13 +53,15 @@ def geometry_of(slices: Sequence[SliceHeader]) -> Geometry:
     """
     steps = [b.offset_mm - a.offset_mm for a, b in pairwise(slices)]
     areas = [s.head_area_mm2 for s in slices]
+    largest = max(areas, default=0.0)
     return Geometry(
         slices=len(slices),
         gaps=_gaps(slices, steps),
         coverage_mm=sum(steps),
         repeated_positions=sum(step < SAME_POSITION_MM for step in steps),
         planes=len(Counter(s.plane for s in slices)),
-        top_area_ratio=areas[-1] / max(areas) if areas and max(areas) > 0 else 0.0,
+        largest_area_mm2=largest,
+        top_area_ratio=areas[-1] / largest if largest > 0 else 1.0,
     )
 
 
@@ -69,11 +73,10 @@ def _gaps(slices: Sequence[SliceHeader], steps: list[float]) -> tuple[Gap, ...]:
         nearby = steps[first:i] + steps[i + 1 : i + _NEIGHBOURHOOD + 1]
         around = [s for s in nearby if s > SAME_POSITION_MM]
         pair = _thicknesses(slices, i)
-        if around:
-            expected = max(median(around), *(usual.get(t, 0.0) for t in pair))
-        else:
-            expected = max(t or 0.0 for t in pair)
-        if expected > 0 and step > NEIGHBOUR_STEPS * expected:
+        seen = max(median(around), *(usual.get(t, 0.0) for t in pair)) if around else None
+        promised = promised_step_mm(slices[i], slices[i + 1])
+        expected = min(e for e in (seen, promised, step) if e is not None)
+        if step > NEIGHBOUR_STEPS * expected:
             found.append(Gap(slices[i].offset_mm, step, expected))
     return tuple(found)
 

@@ -23,6 +23,7 @@ class Scope:
     min_age_years: float
     min_coverage_mm: float
     max_top_area_ratio: float
+    head_area_mm2: tuple[float, float] = (8000.0, 60000.0)
     excluded_kernels: frozenset[str] = frozenset()
 
 
@@ -63,6 +64,9 @@ def uncovered(geometry: Geometry, scope: Scope) -> str | None:
         return "mixed_planes"
     if geometry.coverage_mm < scope.min_coverage_mm:
         return "coverage"
+    smallest, largest = scope.head_area_mm2
+    if not smallest <= geometry.largest_area_mm2 <= largest:
+        return "no_head"
     if geometry.top_area_ratio > scope.max_top_area_ratio:
         return "vertex_not_covered"
     return None

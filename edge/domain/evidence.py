@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from edge.domain.adjacency import neighbours, promised_step_mm, smallest_step_mm
 from edge.domain.finding import Finding, FindingRule, Level, OperatingPoint
 from edge.domain.identity import SopInstanceUID
-from edge.domain.series import NEIGHBOUR_STEPS, Slab, SliceHeader, expected_step_mm
+from edge.domain.series import Slab, SliceHeader
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,22 +48,18 @@ def _runs(
     slices: Sequence[SliceHeader],
     evidence: Mapping[SopInstanceUID, SliceEvidence],
 ) -> list[list[SliceHeader]]:
+    smallest = smallest_step_mm(slices)
     runs: list[list[SliceHeader]] = []
     current: list[SliceHeader] = []
     for header in slices:
         said = evidence.get(header.sop_instance_uid)
         positive = said is not None and said.probability[key] >= point.probability
-        if not positive or (current and not _neighbours(current[-1], header)):
+        if not positive or (current and not neighbours(current[-1], header, smallest)):
             runs.append(current)
             current = []
         if positive:
             current = [*current, header]
     return [r for r in [*runs, current] if r]
-
-
-def _neighbours(lower: SliceHeader, upper: SliceHeader) -> bool:
-    step = expected_step_mm(lower, upper)
-    return step is None or upper.offset_mm - lower.offset_mm <= NEIGHBOUR_STEPS * step
 
 
 def _passes(
@@ -81,7 +78,7 @@ def _volume_ml(
     """Area times the extent each slice stands for: half the way to both neighbours."""
     volume_mm3 = 0.0
     for i, header in enumerate(run):
-        promised = expected_step_mm(header, header) or 1.0
+        promised = promised_step_mm(header, header) or 1.0
         below = header.offset_mm - run[i - 1].offset_mm if i > 0 else promised
         above = run[i + 1].offset_mm - header.offset_mm if i + 1 < len(run) else promised
         volume_mm3 += evidence[header.sop_instance_uid].area_mm2[key] * (below + above) / 2

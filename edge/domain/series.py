@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from bisect import insort
+from collections import Counter
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import pairwise
 from typing import Literal
 
+from edge.domain.adjacency import neighbours, smallest_step_mm
 from edge.domain.identity import SeriesInstanceUID, SopInstanceUID, StudyInstanceUID
 
 Vector = tuple[float, float, float]
 Orientation = Literal["axial", "coronal", "sagittal"]
 
-# A neighbour farther away than this many expected steps is a missing slice, not a neighbour.
-NEIGHBOUR_STEPS = 1.5
-SAME_POSITION_MM = 0.05
+
+# Reasons of instances that are no part of any volume; every other one set aside bars a negative.
+OTHER_KINDS = frozenset({"localizer", "not_a_slice"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +80,6 @@ class Slab:
     slices: tuple[SopInstanceUID, ...]
 
 
-def expected_step_mm(lower: SliceHeader, upper: SliceHeader) -> float | None:
-    """The step between two neighbours that the headers promise, or None when they promise nothing."""
-    steps = [
-        s for h in (lower, upper) if (s := h.spacing_between_slices_mm or h.slice_thickness_mm or 0.0) > 0
-    ]
-    return max(steps) if steps else None
-
-
 @dataclass(frozen=True)
 class SeriesInProgress:
     """Slices of one series ordered by `offset_mm`, whatever order they came in."""
@@ -94,36 +89,51 @@ class SeriesInProgress:
 
     def add(self, header: SliceHeader) -> SeriesInProgress:
         """The series with `header` in its place; the same SOP Instance UID twice changes nothing."""
-        if any(s.sop_instance_uid == header.sop_instance_uid for s in self.slices):
+        if header in self:
             return self
         ordered = list(self.slices)
         insort(ordered, header, key=_place)
         return replace(self, slices=tuple(ordered))
 
-    def slabs(self, depth: int, *, closed: bool) -> tuple[Slab, ...]:
-        """Slabs whose neighbours are known; with `closed` every slice has one, ends repeated."""
-        half = depth // 2
-        last = len(self.slices) - 1
-        smallest = self._smallest_step_mm()
-        adjacent = [self._adjacent(i, smallest) for i in range(last)]
+    def __contains__(self, header: SliceHeader) -> bool:
+        return header.sop_instance_uid in self._uids
+
+    @cached_property
+    def _uids(self) -> frozenset[SopInstanceUID]:
+        return frozenset(s.sop_instance_uid for s in self.slices)
+
+    @cached_property
+    def volume(self) -> tuple[SliceHeader, ...]:
+        """The slices of the commonest plane; a stranger of other size or direction is not among them."""
+        planes = Counter(s.plane for s in self.slices)
+        commonest = max(planes, key=lambda p: planes[p], default=None)
+        return tuple(s for s in self.slices if s.plane == commonest)
+
+    def slabs(self, depth: int, *, closed: bool, near: SopInstanceUID | None = None) -> tuple[Slab, ...]:
+        """Slabs whose neighbours are known; with `closed` every slice has one, ends repeated.
+
+        `near` asks only for those that this slice can have changed.
+        """
+        half, last = depth // 2, len(self.volume) - 1
+        first, end = self._window(near, half)
+        smallest = smallest_step_mm(self.volume[max(0, first - half) : end + half])
         found: list[Slab] = []
-        for i, header in enumerate(self.slices):
-            if not closed and (i < half or i > last - half or not all(adjacent[i - half : i + half])):
-                continue
-            window = [min(max(j, 0), last) for j in range(i - half, i + half + 1)]
-            uids = tuple(self.slices[j].sop_instance_uid for j in window)
-            found.append(Slab(header.sop_instance_uid, uids))
+        for i in range(first, end):
+            around = self.volume[max(0, i - half) : i + half + 1]
+            known = len(around) == 2 * half + 1 and all(
+                neighbours(a, b, smallest) for a, b in pairwise(around)
+            )
+            if closed or known:
+                places = [min(max(j, 0), last) for j in range(i - half, i + half + 1)]
+                uids = tuple(self.volume[j].sop_instance_uid for j in places)
+                found.append(Slab(self.volume[i].sop_instance_uid, uids))
         return tuple(found)
 
-    def _smallest_step_mm(self) -> float | None:
-        steps = [b.offset_mm - a.offset_mm for a, b in pairwise(self.slices)]
-        real = [s for s in steps if s > SAME_POSITION_MM]
-        return min(real) if len(real) >= 2 else None
-
-    def _adjacent(self, i: int, smallest_mm: float | None) -> bool:
-        lower, upper = self.slices[i], self.slices[i + 1]
-        promised = expected_step_mm(lower, upper) or smallest_mm
-        return promised is not None and upper.offset_mm - lower.offset_mm <= NEIGHBOUR_STEPS * promised
+    def _window(self, near: SopInstanceUID | None, half: int) -> tuple[int, int]:
+        if near is None:
+            return 0, len(self.volume)
+        place = next((i for i, s in enumerate(self.volume) if s.sop_instance_uid == near), None)
+        return (0, 0) if place is None else (max(0, place - half), min(len(self.volume), place + half + 1))
 
 
 def _place(header: SliceHeader) -> tuple[float, str]:

@@ -92,6 +92,8 @@ def final_alerts(
     speaker: Speaker, said: Outcome, paged: frozenset[str], case: SeriesCase, evidence: Evidence
 ) -> tuple[Alert, ...]:
     """The last word on every alert that pages now or paged before."""
+    if not evidence:
+        return ()  # what was paged before stands as it was said
     by_rule = {f.rule.key: f for f in said.findings}
     alerts: list[Alert] = []
     for rule in speaker.rules:
@@ -108,7 +110,7 @@ def _end(
 ) -> tuple[OutcomeKind, str, str]:
     """Kind, reason and detail; a negative only where nothing at all is missing."""
     closing = case.decision.reason.value if case.decision.reason is not None else ""
-    missing = case.missing()
+    missing = case.missing() or case.set_aside()
     if failure is not None:
         return OutcomeKind.FAILED, failure.reason, failure.detail
     if not case.progress.slices and missing is None:

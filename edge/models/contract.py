@@ -46,6 +46,7 @@ class ScopeTable(_Table):
     min_age_years: float
     min_coverage_mm: float
     max_top_area_ratio: float
+    head_area_mm2: tuple[float, float] = (8000.0, 60000.0)
     excluded_kernels: frozenset[str] = frozenset()
 
 

@@ -8,7 +8,8 @@ from datetime import datetime
 
 from edge.domain.alert import Alert, AlertStatus
 from edge.domain.arrival import Arrival
-from edge.domain.outcome import Outcome
+from edge.domain.outcome import Outcome, OutcomeKind
+from edge.errors import ShedLoad
 from edge.ports import Clock, Conclusion, Draft, PendingMessage, Receipt
 
 
@@ -24,6 +25,7 @@ class FakeLedger:
         self._wakes: list[Callable[[], None]] = []
         self._clock = clock
         self._lock = threading.RLock()
+        self.full = 0
 
     def remember_instance(self, sequence: int, series_instance_uid: str) -> None:
         self._series[sequence] = series_instance_uid
@@ -33,7 +35,10 @@ class FakeLedger:
 
     def conclusions(self) -> Mapping[str, Conclusion]:
         ordered = sorted(self.outcomes.items(), key=lambda item: item[0][1])
-        return {uid: Conclusion(o.outcome_id, revision, n) for (uid, revision), (o, n) in ordered}
+        return {
+            uid: Conclusion(o.outcome_id, revision, n, o.kind is OutcomeKind.INCOMPLETE)
+            for (uid, revision), (o, n) in ordered
+        }
 
     def paged_alerts(self, series_instance_uid: str, revision: int) -> frozenset[str]:
         last = {
@@ -44,6 +49,7 @@ class FakeLedger:
         return frozenset(name for name, status in last.items() if status is not AlertStatus.RETRACTED)
 
     def alert(self, alert: Alert, draft: Draft) -> bool:
+        self._make_room()
         with self._lock:
             name = (alert.alert_id, alert.status, alert.series.revision)
             if name in self.alerts:
@@ -56,6 +62,7 @@ class FakeLedger:
     def conclude(
         self, outcome: Outcome, through_sequence: int, drafts: Sequence[tuple[Alert | None, Draft]]
     ) -> bool:
+        self._make_room()
         with self._lock:
             revision = (outcome.series.series_instance_uid, outcome.series.revision)
             if revision in self.outcomes:
@@ -84,6 +91,12 @@ class FakeLedger:
 
     def on_enqueued(self, wake: Callable[[], None]) -> None:
         self._wakes.append(wake)
+
+    def _make_room(self) -> None:
+        """The disk is full for the next `full` writes."""
+        if self.full > 0:
+            self.full -= 1
+            raise ShedLoad("no space left")
 
     def _enqueue(self, drafts: Sequence[Draft]) -> None:
         """All or none, as in a transaction."""

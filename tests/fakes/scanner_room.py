@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 import numpy as np
 
 from edge.agent import Agent
+from edge.analysis import DecodedSlices
 from edge.domain.arrival import (
     AssociationAborted,
     AssociationOpened,
@@ -24,14 +26,15 @@ from edge.domain.arrival import (
 from edge.domain.identity import AssociationId, SopInstanceUID
 from edge.domain.outcome import Outcome
 from edge.domain.series import SliceHeader, UnusableInstance
+from edge.errors import RefuseModel
 from edge.imaging.volume import Slice
 from edge.intake import take
 from edge.models.contract import ClinicalModel
 from edge.models.slab_segmentation import MASK, PROBABILITY, SLAB_HU
 from edge.mqtt.drafts import AlertMessages
-from edge.pipeline import Surroundings
 from edge.ports import InferRequest, InferResult, Priority
 from edge.settings import CompletenessSettings, Settings
+from edge.surroundings import Reading, Surroundings
 from edge.telemetry.events import Happening
 from tests.builders import header
 from tests.fakes.clock import FakeClock
@@ -85,10 +88,13 @@ class BrightPixel:
         self.slices: dict[SopInstanceUID, Slice | UnusableInstance] = {}
         self.asked: list[tuple[str, Priority]] = []
         self.error: Exception | None = None
+        self.refused: set[int] = set()
+        self.slow: dict[SopInstanceUID, float] = {}
         self.open = asyncio.Event()
         self.open.set()
 
     def read(self, instance: StoredInstance) -> Slice | UnusableInstance:
+        time.sleep(self.slow.get(instance.sop_instance_uid, 0.0))
         return self.slices[instance.sop_instance_uid]
 
     async def infer(self, request: InferRequest, priority: Priority) -> InferResult:
@@ -97,6 +103,9 @@ class BrightPixel:
             raise self.error
         slab = request.inputs[SLAB_HU]
         bright = slab[0, slab.shape[1] // 2, 0, 0] > 0
+        if len(self.asked) in self.refused:
+            self.asked.append(("refused", priority))
+            raise RefuseModel("poison")
         self.asked.append((str(bright), priority))
         rows, columns = slab.shape[2:]
         mask = np.zeros((1, 1, rows, columns), np.uint8)
@@ -163,12 +172,12 @@ class ScannerRoom:
             emit=self.happenings.append,
             timers=self._timers,
             deadline_s=1.0,
+            decoded=DecodedSlices(10**6),
+            reading=Reading(),
         )
         agent = Agent(around, KEY, {"CT_ER_1": "scanner-1"})
         agent.recover()
-        taken = take(
-            self.journal, self.model, self._wait, agent.concluded, self.clock, self.happenings.append
-        )
+        taken = take(self.journal, around, self._wait, agent.concluded, lambda: None)
         self._task = asyncio.create_task(agent.run(taken))
 
     async def dies(self) -> None:

@@ -254,3 +254,92 @@ def test_slow_inference_holds_the_outcome_back() -> None:
         await room.until_outcomes(1)
 
     play(script)
+
+
+def test_a_first_release_before_the_rest_of_the_head_says_nothing_negative() -> None:
+    """Some senders release every few images; the blood may be on the next association."""
+
+    async def script(room: ScannerRoom) -> None:
+        room.opens("a")
+        room.sends("a", *HEAD[:8:-1])
+        room.releases("a")
+        await room.until_read()
+        room.opens("b")
+        room.sends("b", *HEAD[8::-1], blood=[2, 3, 4])
+        room.releases("b")
+        await room.until_outcomes(1)
+
+    assert play(script, quiet_s=0.5).results == ["finding"]
+
+
+def test_a_poisonous_slab_does_not_silence_the_others() -> None:
+    async def script(room: ScannerRoom) -> None:
+        room.model.refused = {3}
+        room.opens("a")
+        room.sends("a", *HEAD, blood=[20, 21, 22])
+        room.releases("a")
+        (outcome,) = await room.until_outcomes(1)
+        assert (outcome.kind, outcome.reason) == (OutcomeKind.FAILED, "model_refused")
+
+    assert play(script, deadline_s=1.0).pages[0][0] == "preliminary"
+
+
+def test_an_incomplete_series_is_healed_by_the_whole_study_sent_again() -> None:
+    async def script(room: ScannerRoom) -> None:
+        room.opens("a")
+        room.sends("a", *HEAD)
+        room.aborts("a")
+        (first,) = await room.until_outcomes(1)
+        assert first.reason == "deadline_aborted"
+        room.opens("b")
+        room.sends("b", *HEAD)
+        room.releases("b")
+        _, second = await room.until_outcomes(2)
+        assert (second.kind, second.series.predecessor) == (OutcomeKind.NO_FINDING, first.outcome_id)
+
+    play(script, deadline_s=0.3)
+
+
+def test_an_incomplete_series_is_healed_by_the_late_release_of_its_association() -> None:
+    async def script(room: ScannerRoom) -> None:
+        room.opens("a")
+        room.sends("a", *HEAD, blood=[8, 9])
+        (first,) = await room.until_outcomes(1)
+        assert first.reason == "deadline_open"
+        room.releases("a")
+        _, second = await room.until_outcomes(2)
+        assert second.kind is OutcomeKind.FINDING
+
+    room = play(script, deadline_s=0.3)
+    assert [status for status, _ in room.pages] == ["preliminary", "incomplete", "confirmed"]
+
+
+def test_a_full_disk_delays_the_outcome_and_changes_nothing() -> None:
+    async def script(room: ScannerRoom) -> None:
+        room.ledger.full = 2
+        room.opens("a")
+        room.sends("a", *HEAD, blood=[8, 9])
+        room.releases("a")
+        (outcome,) = await room.until_outcomes(1)
+        assert outcome.kind is OutcomeKind.FINDING
+
+    assert play(script).results == ["finding"]
+
+
+def test_slow_decoding_of_others_is_not_quiet() -> None:
+    """What waits in the journal was received: the deadline must not pass over it."""
+    other = header(0, series_instance_uid=SeriesInstanceUID("9.9"), sop_instance_uid=SopInstanceUID("9.9.0"))
+
+    async def script(room: ScannerRoom) -> None:
+        room.model.slow = {other.sop_instance_uid: 0.6}
+        room.opens("b")
+        for i, one in enumerate(HEAD):
+            room.opens(f"a{i}")
+            room.sends(f"a{i}", one, blood=[0] if i in (24, 25) else [])
+            room.releases(f"a{i}")
+            if i == 22:
+                room.sends("b", other)
+        outcomes = await room.until_outcomes(1)
+        assert outcomes[0].kind is OutcomeKind.FINDING
+
+    play(script, quiet_s=0.2)

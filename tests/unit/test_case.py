@@ -26,10 +26,12 @@ def filled(
     return case
 
 
-def test_whole_head_then_release_is_complete() -> None:
+def test_whole_head_then_release_is_complete_with_a_finding_or_after_quiet() -> None:
     case = filled(range(30)).association_released(A, 31)
-    assert case.decision.reason is CompletionReason.RELEASED
+    assert case.settling
     assert case.missing() is None
+    assert case.finding_settled().decision.reason is CompletionReason.RELEASED
+    assert case.quiet().decision.reason is CompletionReason.RELEASED
 
 
 def test_half_a_head_with_a_clean_release_stays_open_and_ends_incomplete() -> None:
@@ -54,14 +56,15 @@ def test_abort_then_the_whole_study_again_is_complete() -> None:
     for i in range(20):
         case = case.duplicate_arrived(uid(i), B, 22 + i)
     case = filled(range(20, 30), B, case).association_released(B, 60)
-    assert case.decision.reason is CompletionReason.RELEASED
+    assert case.finding_settled().decision.reason is CompletionReason.RELEASED
 
 
-def test_abort_then_only_the_rest_waits_for_quiet() -> None:
+def test_abort_then_only_the_rest_is_not_trusted_to_be_the_retry() -> None:
+    """Nobody can tell the rest of the aborted association from a parallel one that knew nothing of it."""
     case = filled(range(20)).association_aborted(A, 21)
     case = filled(range(20, 30), B, case).association_released(B, 60)
-    assert case.decision.phase is Phase.SETTLING
-    assert case.quiet().decision.reason is CompletionReason.QUIET
+    assert case.decision.phase is Phase.COLLECTING
+    assert case.quiet().overdue().decision.reason is CompletionReason.DEADLINE_ABORTED
 
 
 def test_a_release_of_an_association_older_than_the_abort_does_not_heal_it() -> None:
@@ -81,7 +84,7 @@ def test_another_association_still_open_keeps_the_series_open() -> None:
 def test_any_order_of_arrival_closes_the_same_way(order: list[int]) -> None:
     case = filled(order).association_released(A, 31)
     assert case.progress == filled(range(30)).progress
-    assert case.decision.reason is CompletionReason.RELEASED
+    assert case.quiet().decision.reason is CompletionReason.RELEASED
 
 
 def test_a_damaged_instance_bars_completion() -> None:
@@ -96,13 +99,15 @@ def test_a_damaged_instance_bars_completion() -> None:
 def test_another_kind_of_object_is_set_aside() -> None:
     report = UnusableInstance(StudyInstanceUID("1.2"), SERIES, uid(99), "not_a_slice", False)
     case = filled(range(30)).unusable_arrived(report, A, 31, 31.0).association_released(A, 32)
-    assert case.closed
+    assert case.settling
+    assert case.set_aside() is None
 
 
 def test_a_localizer_in_the_series_is_set_aside() -> None:
     case = empty().slice_arrived(header(99, image_type=("ORIGINAL", "PRIMARY", "LOCALIZER")), A, 1, 1.0)
     case = filled(range(30), A, case).association_released(A, 40)
-    assert case.closed
+    assert case.settling
+    assert case.set_aside() is None
     assert list(case.out_of_scope.values()) == ["localizer"]
 
 
@@ -116,3 +121,40 @@ def test_associations_of_an_earlier_revision_are_not_waited_for() -> None:
     case = filled(range(29), A).associations_over(frozenset({A}))
     case = filled([29], B, case).association_released(B, 40)
     assert case.decision.phase is Phase.SETTLING
+
+
+def test_slices_the_model_may_not_see_bar_a_negative() -> None:
+    case = empty()
+    for i in range(30):
+        case = case.slice_arrived(header(i, contrast=i < 5), A, i + 1, float(i))
+    case = case.association_released(A, 31)
+    barred = case.set_aside()
+    assert barred is not None
+    assert (barred.reason, barred.detail) == ("partly_out_of_scope", "5 of 30: contrast")
+
+
+def test_no_head_in_the_pictures_is_never_whole() -> None:
+    case = empty()
+    for i in range(30):
+        case = case.slice_arrived(header(i, head_area_mm2=0.0), A, i + 1, float(i))
+    missing = case.missing()
+    assert missing is not None
+    assert missing.reason == "no_head"
+
+
+def test_every_second_slice_missing_is_a_gap_though_the_steps_are_even() -> None:
+    case = empty()
+    for i in range(0, 30, 2):
+        case = case.slice_arrived(header(i), A, i + 1, float(i))
+    missing = case.missing()
+    assert missing is not None
+    assert missing.reason == "gap"
+
+
+def test_a_stray_matrix_bars_a_negative_and_leaves_the_slabs_of_the_others() -> None:
+    case = filled(range(30)).slice_arrived(header(31, rows=32, columns=32, offset_mm=52.0), A, 31, 31.0)
+    missing = case.missing()
+    assert missing is not None
+    slabs = case.progress.slabs(3, closed=True)
+    assert len(slabs) == 30
+    assert all(uid(31) not in slab.slices for slab in slabs)

@@ -12,31 +12,39 @@ from edge.domain.completeness import (
     decide,
 )
 
-WHOLE = Facts(instances=30, gapless=True, on_this_association=30)
+WHOLE = Facts(instances=30, gapless=True, on_one_association=True)
+PARTS = Facts(instances=30, gapless=True)
 
 
-def test_a_release_after_the_whole_series_on_one_association_closes_at_once() -> None:
-    decision = decide(Phase.COLLECTING, SeriesEvent.ASSOCIATION_RELEASED, WHOLE)
-    assert (decision.phase, decision.reason) == (Phase.COMPLETE, CompletionReason.RELEASED)
+def test_a_release_of_the_whole_series_settles_and_a_finding_closes_it_at_once() -> None:
+    assert decide(Phase.COLLECTING, SeriesEvent.ASSOCIATION_RELEASED, WHOLE).phase is Phase.SETTLING
+    closed = decide(Phase.SETTLING, SeriesEvent.FINDING_SETTLED, WHOLE)
+    assert (closed.phase, closed.reason) == (Phase.COMPLETE, CompletionReason.RELEASED)
+
+
+def test_a_negative_waits_for_quiet_though_the_release_was_clean() -> None:
+    closed = decide(Phase.SETTLING, SeriesEvent.IDLE_ELAPSED, WHOLE)
+    assert (closed.phase, closed.reason) == (Phase.COMPLETE, CompletionReason.RELEASED)
 
 
 @pytest.mark.parametrize(
     "facts",
     [
-        Facts(instances=30, gapless=False, on_this_association=30),
-        Facts(instances=30, gapless=True, on_this_association=30, open_associations=1),
-        Facts(instances=30, gapless=True, on_this_association=30, announced=31),
-        Facts(instances=30, gapless=True, on_this_association=10, aborted=True),
+        Facts(instances=30, gapless=False, on_one_association=True),
+        Facts(instances=30, gapless=True, on_one_association=True, open_associations=1),
+        Facts(instances=30, gapless=True, on_one_association=True, announced=31),
+        Facts(instances=30, gapless=True, aborted=True),
     ],
 )
 def test_a_release_that_leaves_a_doubt_keeps_the_series_open(facts: Facts) -> None:
-    assert decide(Phase.COLLECTING, SeriesEvent.ASSOCIATION_RELEASED, facts).phase is Phase.COLLECTING
+    for event in (SeriesEvent.ASSOCIATION_RELEASED, SeriesEvent.IDLE_ELAPSED):
+        assert decide(Phase.COLLECTING, event, facts).phase is Phase.COLLECTING
 
 
-def test_a_series_in_many_associations_settles_and_then_waits_for_quiet() -> None:
-    part = Facts(instances=30, gapless=True, on_this_association=1)
-    assert decide(Phase.COLLECTING, SeriesEvent.ASSOCIATION_RELEASED, part).phase is Phase.SETTLING
-    closed = decide(Phase.SETTLING, SeriesEvent.IDLE_ELAPSED, part)
+def test_a_series_in_many_associations_settles_and_waits_for_quiet_even_with_a_finding() -> None:
+    assert decide(Phase.COLLECTING, SeriesEvent.ASSOCIATION_RELEASED, PARTS).phase is Phase.SETTLING
+    assert decide(Phase.SETTLING, SeriesEvent.FINDING_SETTLED, PARTS).phase is Phase.SETTLING
+    closed = decide(Phase.SETTLING, SeriesEvent.IDLE_ELAPSED, PARTS)
     assert (closed.phase, closed.reason) == (Phase.COMPLETE, CompletionReason.QUIET)
 
 
@@ -68,11 +76,13 @@ def test_a_deadline_never_completes_anything(phase: Phase, gapless: bool, aborte
 
 @pytest.mark.parametrize("phase", list(Phase))
 @pytest.mark.parametrize("event", list(SeriesEvent))
-def test_a_pair_the_table_does_not_name_raises_and_every_open_phase_knows_every_event(
+def test_a_pair_the_table_does_not_name_raises_and_every_open_phase_knows_what_can_happen(
     phase: Phase, event: SeriesEvent
 ) -> None:
     is_open = phase in (Phase.COLLECTING, Phase.SETTLING)
     expected = is_open != (event is SeriesEvent.LATE_ARRIVAL)
+    if event is SeriesEvent.FINDING_SETTLED:
+        expected = phase is Phase.SETTLING
     assert ((phase, event) in TRANSITIONS) is expected
     if not expected:
         with pytest.raises(TransitionNotAllowed):

@@ -53,3 +53,19 @@ def test_ends_repeat_their_own_slice_once_the_series_is_closed() -> None:
 def test_slices_that_promise_no_spacing_are_neighbours_by_the_smallest_step_seen() -> None:
     bare = [header(i, slice_thickness_mm=None) for i in (0, 1, 2, 4)]
     assert [s.centre for s in arrived(bare).slabs(3, closed=False)] == [uid(1)]
+
+
+@given(st.permutations(WHOLE))
+def test_the_slabs_near_each_arrival_are_all_there_are_in_the_end(order: list[SliceHeader]) -> None:
+    series = SeriesInProgress(SERIES)
+    wanted = {}
+    for one in order:
+        series = series.add(one)
+        wanted |= {s.centre: s for s in series.slabs(3, closed=False, near=one.sop_instance_uid)}
+    wanted |= {s.centre: s for s in series.slabs(3, closed=True)}
+    assert set(wanted.values()) == set(arrived(WHOLE).slabs(3, closed=True))
+
+
+def test_thin_slices_far_apart_are_neighbours_once_the_spacing_shows() -> None:
+    sparse = [header(i, offset_mm=5.0 * i, slice_thickness_mm=2.5) for i in range(5)]
+    assert [s.centre for s in arrived(sparse).slabs(3, closed=False)] == [uid(1), uid(2), uid(3)]
