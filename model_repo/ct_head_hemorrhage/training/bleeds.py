@@ -29,7 +29,10 @@ def soft(distance_mm: Field, width_mm: float) -> Field:
 
 @dataclass(frozen=True)
 class Blood:
-    """One bleed; `size_mm` are thickness and extents, whose meaning goes with the type."""
+    """One bleed; `size_mm` are thickness and extents, whose meaning goes with the type.
+
+    `along` is falx or tentorium for the subdural blood that lies there.
+    """
 
     type: str
     centre: Field
@@ -43,7 +46,7 @@ class Blood:
     push: float = 0.0
     oedema_mm: float = 0.0
     fill: float = 1.0
-    midline: bool = False
+    along: str = ""
 
     def distance(self, p: Field, depth: Field) -> Field:
         """Signed mm to the surface of the clot, negative inside, before its compartment cuts it."""
@@ -55,7 +58,14 @@ class Blood:
             return np.sqrt(np.einsum("ij,ij->i", p - middle, p - middle)) - radius * (
                 1 + 0.02 * waves(p, self.phases, 0.2)
             )
-        if self.type == "subdural" and self.midline:
+        if self.along == "tentorium":
+            roof = 2.0 - 0.42 * np.abs(p[:, 0]) - 0.16 * np.maximum(p[:, 1] - 25.0, 0.0)
+            off = np.abs(p[:, 2] - roof - 0.5 * t) - 0.5 * t
+            reach = np.sqrt((d[:, 0] / a) ** 2 + (d[:, 1] / b) ** 2)
+            notch = 24.0 - np.hypot(p[:, 0], p[:, 1] - 8.0)
+            rough = 0.2 * t * waves(p, self.phases, 0.15)
+            return np.maximum(off + t * np.clip(reach**2 - 0.1, 0, 1) + rough, notch)
+        if self.along == "falx":
             off = np.abs(p[:, 0] - np.float32(0.5 * t)) - 0.5 * t
             reach = np.sqrt((d[:, 1] / a) ** 2 + (d[:, 2] / b) ** 2)
             return off + t * np.clip(reach**2 - 0.1, 0, 1) + 0.2 * t * waves(p, self.phases, 0.15)
@@ -104,7 +114,7 @@ class Blood:
         if self.push <= 0:
             return p
         d = p - self.centre
-        if self.type in ("epidural", "subdural") and not self.midline:
+        if self.type in ("epidural", "subdural") and not self.along:
             t, a, _ = self.size_mm
             local = np.exp(-np.einsum("ij,ij->i", d, d) / np.float32(max(a, 20.0) ** 2))
             out = p / (np.sqrt(np.einsum("ij,ij->i", p, p))[:, None] + 1.0)

@@ -45,7 +45,12 @@ def _subdural(head: Head, rng: Rng, small: bool, surface: Field, hu: float) -> B
     if rng.random() < 0.12:
         centre = np.array([0, rng.uniform(-50, 60), rng.uniform(10, 50)], np.float32)
         size_mm = (float(rng.uniform(2.5, 7)), float(rng.uniform(20, 50)), float(rng.uniform(12, 35)))
-        return Blood("subdural", centre, size_mm, hu, _phases(rng), midline=True)
+        return Blood("subdural", centre, size_mm, hu, _phases(rng), along="falx")
+    if rng.random() < 0.08:
+        centre = np.array([rng.choice([-1, 1]) * rng.uniform(15, 35), rng.uniform(25, 60), 0], np.float32)
+        size_mm = (float(rng.uniform(3, 8)), float(rng.uniform(15, 35)), float(rng.uniform(20, 40)))
+        centre[2] = -0.42 * abs(centre[0]) - 0.16 * max(centre[1] - 25, 0)
+        return Blood("subdural", centre, size_mm, hu, _phases(rng), along="tentorium")
     if abs(surface[0]) < 15:
         surface = surface + np.array([20 if surface[0] > 0 else -20, 0, 0], np.float32)
     t = float(np.clip(9 * _size(rng, small) * rng.uniform(0.5, 1.3), 2.5, 26))
