@@ -30,6 +30,10 @@ def add_subcommands(models: argparse.ArgumentParser) -> None:
 
     check = add("check", _check, "tensors, digests, licence and scope of a model folder must agree")
     check.add_argument("model", nargs="?", help="one folder of the repository (default: all)")
+    from edge.evaluation import command as evaluation  # noqa: PLC0415 - see _check
+
+    evaluate = add("evaluate", _evaluate, "run a model on known cases and write a report", evaluation.ABOUT)
+    evaluation.add_arguments(evaluate)
 
 
 def model_folder(settings: Settings, name: str) -> Path:
@@ -59,6 +63,19 @@ def _check(args: argparse.Namespace) -> int:
     for folder in folders:
         check_model(folder)
         say(f"ok  {folder.name}")
+    return 0
+
+
+def _evaluate(args: argparse.Namespace) -> int:
+    from edge.clock import SystemClock  # noqa: PLC0415 - see _check
+    from edge.evaluation.command import plan_of  # noqa: PLC0415 - see _check
+    from edge.evaluation.run import evaluate  # noqa: PLC0415 - see _check
+
+    settings = effective_settings(args)
+    model_folder(settings, args.model)
+    plan = plan_of(args)
+    evaluate(plan, settings, SystemClock(), say)
+    say(f"report.json and report.html are in {plan.out}")
     return 0
 
 

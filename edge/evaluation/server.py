@@ -1,0 +1,115 @@
+"""Who answers while a model is evaluated: a Triton started for it, one that is there, or ONNX Runtime."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from edge.errors import FixConfiguration
+from edge.evaluation.command import EMBEDDED, ONNX
+from edge.ports import Clock, InferenceServer
+from edge.settings import Settings
+from edge.supervisor import Supervisor
+from edge.telemetry.events import Happening
+from edge.triton.canary import load_canary
+from edge.triton.client import TritonServer
+from edge.triton.dispatch import InferenceDispatcher, Policy
+from edge.triton.embedded import launch_spec
+from edge.triton.fallback import OnnxWorker
+from edge.triton.libpython import Unavailable
+from edge.triton.provision import provision
+
+# A request is measured here and not hurried: a busy machine must not turn slow into wrong.
+DEADLINE_S = 60.0
+_READY_S = 45.0
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Answering:
+    """`server` is embedded, onnx or host:port; `grpc_url` is empty for onnx."""
+
+    server: str
+    grpc_url: str
+    folder: Path
+    shared_memory: bool
+    in_flight: int
+
+
+@contextmanager
+def answering(server: str, folder: Path, settings: Settings, clock: Clock, say: Say) -> Generator[Answering]:
+    """The server, started and stopped where it is ours.
+
+    A Triton of ours shares the appliance's installation but neither its ports nor its files. Raises
+    FixConfiguration when it cannot run here, RetryPeer when it does not get ready.
+    """
+    chosen = settings.triton
+    if server == ONNX:
+        yield Answering(server, "", folder, shared_memory=False, in_flight=1)
+    elif server != EMBEDDED:
+        yield Answering(server, server, folder, chosen.shared_memory, chosen.in_flight)
+    else:
+        installation = provision(settings.appliance.state_dir, say)
+        if isinstance(installation, Unavailable):
+            raise FixConfiguration(
+                f"Triton cannot run here: {installation.reason}",
+                hint=f"{installation.remedy} Or evaluate with --server onnx.",
+            )
+        with TemporaryDirectory(prefix="edge-triton-") as scratch:
+            own = _own(settings, folder, Path(scratch))
+            supervisor = Supervisor(Path(scratch) / "logs", clock, say)
+            try:
+                supervisor.start([launch_spec(own, Path(scratch), installation)], _READY_S)
+                yield Answering(server, own.triton.grpc_url, folder, chosen.shared_memory, chosen.in_flight)
+            finally:
+                supervisor.stop()
+
+
+@asynccontextmanager
+async def dispatching(
+    answers: Answering, clock: Clock, emit: Callable[[Happening], None]
+) -> AsyncGenerator[InferenceDispatcher]:
+    """The agent's own queue in front of the server; nothing is inferred before the canary has passed."""
+    model = answers.folder.name
+    server: InferenceServer
+    if answers.server == ONNX:
+        server = OnnxWorker(model, answers.folder / "1" / "model.onnx")
+    else:
+        server = TritonServer(
+            answers.grpc_url, shared_memory=answers.shared_memory, in_flight=answers.in_flight
+        )
+    canary = load_canary(answers.folder, DEADLINE_S)
+    dispatcher = InferenceDispatcher(server, canary, Policy(answers.in_flight, attempts=3), clock, emit)
+    running = asyncio.create_task(dispatcher.run())
+    try:
+        yield dispatcher
+    finally:
+        running.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await running
+        await server.close()
+
+
+def _own(settings: Settings, folder: Path, state_dir: Path) -> Settings:
+    grpc, http, metrics = _free_ports(3)
+    triton = settings.triton.model_copy(
+        update={"grpc_url": f"127.0.0.1:{grpc}", "http_port": http, "metrics_port": metrics}
+    )
+    models = settings.models.model_copy(update={"repository": folder.parent, "active": folder.name})
+    appliance = settings.appliance.model_copy(update={"state_dir": state_dir})
+    return settings.model_copy(update={"triton": triton, "models": models, "appliance": appliance})
+
+
+def _free_ports(count: int) -> list[int]:
+    """Free now; somebody else may take one before Triton does, which then does not get ready."""
+    with contextlib.ExitStack() as held:
+        probes = [held.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [int(probe.getsockname()[1]) for probe in probes]

@@ -1,0 +1,126 @@
+"""`edge models evaluate` from the command line to its two files."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge.cli import main
+from edge.dicom.part10_folder import file_phantom
+from tests.fakes.small_heads import heads
+
+MODEL = "ct_head_hyperdensity"
+GENERATOR = "tests.fakes.small_heads:heads"
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(autouse=True)
+def repository(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in [n for n in os.environ if n.startswith("EDGE_") and n != "EDGE_TEST_STATE"]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("EDGE_MODELS__REPOSITORY", str(ROOT / "model_repo"))
+    monkeypatch.setenv("EDGE_APPLIANCE__STATE_DIR", str(tmp_path / "state"))
+
+
+def evaluated(out: Path, *options: str) -> tuple[dict[str, Any], str]:
+    assert main(["models", "evaluate", MODEL, "--out", str(out), "--server", "onnx", *options]) == 0
+    return json.loads((out / "report.json").read_text()), (out / "report.html").read_text()
+
+
+def test_two_phantoms_give_the_whole_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said, page = evaluated(tmp_path, "--phantoms", "2", "--seed", "401", "--generator", GENERATOR)
+    assert said["cases"]["with_blood"] == said["cases"]["without_blood"] == 1
+    assert said["cases"]["outcomes"] == {"finding": 1, "no_finding": 1}
+    paged = said["series"]["sensitivity"]["intraparenchymal"]["anything"]["page"]
+    assert (paged["hits"], paged["of"]) == (1, 1)
+    assert paged["interval"][0] == pytest.approx(0.2065, abs=1e-4)
+    assert said["series"]["specificity"]["no blood"]["anything"]["page"]["hits"] == 1
+    assert said["series"]["roc"]["auc"] == 1.0
+    assert said["slices_auc"]["positives"] + said["slices_auc"]["negatives"] == 52
+    assert said["seconds_per_slice"]["slices"] == 52
+    assert 0 < said["volume"]["reported"]["at least 5 mL"]["median_absolute"] < 0.6
+    assert said["model"]["digest"] == (said["model"]["digest"]).lower()
+    assert "--phantoms 2 --seed 401" in said["ran"]["command"]
+    assert page.count("data:image/png;base64,") == 1
+    assert page.count("Research use, not for clinical use") == 1
+    assert "src=http" not in page
+    assert "2/2" in capsys.readouterr().out
+
+
+def test_files_need_labels_and_stay_unnamed(tmp_path: Path) -> None:
+    folder = tmp_path / "DOE^JANE"
+    for number, head in enumerate(heads(2, 401)):
+        (folder / f"head{number}").mkdir(parents=True)
+        file_phantom(head.phantom, folder / f"head{number}")
+    (alone,) = heads(1, 402)
+    (folder / "single").mkdir()
+    filed = file_phantom(alone.phantom, folder / "single")
+    middle = max(filed, key=lambda f: int((alone.phantom.labels_zyx[filed.index(f)] > 0).sum()))
+    for one in filed:
+        if one is not middle:
+            (folder / "single" / one.instance.path).unlink()
+    labels = tmp_path / "labels.csv"
+    with labels.open("w", newline="") as opened:
+        rows = csv.writer(opened)
+        rows.writerow(["id", "findings", "volume_ml"])
+        rows.writerow(["head0", "intraparenchymal", "30"])
+        rows.writerow([f"single/{middle.instance.path}", "any", ""])
+    said, page = evaluated(tmp_path / "out", "--cases", str(folder), "--labels", str(labels))
+    cases = said["each_case"]
+    assert [c["case"] for c in cases] == ["case-0001", "case-0002", "case-0003"]
+    assert [c["truth"] for c in cases] == [["intraparenchymal"], None, ["any"]]
+    assert (said["cases"]["unlabelled"], said["cases"]["with_blood"]) == (1, 2)
+    assert said["series"]["sensitivity"]["all"]["anything"]["page"] == {
+        "hits": 1,
+        "of": 1,
+        "value": 1.0,
+        "interval": [pytest.approx(0.2065, abs=1e-4), 1.0],
+    }
+    single = cases[2]
+    assert (single["slices"], single["outcome"], single["reason"]) == (1, "incomplete", "coverage")
+    assert said["single_slices"]["sensitivity"]["any"]["anything"]["page"]["of"] == 1
+    uids = [f.instance.sop_instance_uid for f in filed]
+    for written in (json.dumps(said), page):
+        assert not [word for word in ("DOE", "head0", str(tmp_path), *uids) if word in written]
+    # Real images stay out of the page unless somebody asks for them.
+    assert "data:image/png" not in page
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "named"),
+    [
+        ([], 78, "nothing to evaluate"),
+        (["--labels", "x.csv"], 78, "nothing to evaluate"),
+        (["--cases", "/nowhere"], 78, "no folder"),
+        (["--phantoms", "1", "--generator", "no.such:thing"], 78, "no.such"),
+        (["--phantoms", "1", "--server", "elsewhere"], 78, "elsewhere"),
+    ],
+)
+def test_bad_options_are_refused_with_a_hint(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], code: int, named: str
+) -> None:
+    assert main(["models", "evaluate", MODEL, "--out", str(tmp_path / "out"), *options]) == code
+    said = capsys.readouterr().err
+    assert named in said
+    assert "Hint:" in said
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_label_that_fits_nothing_is_bad_input(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (head,) = heads(1, 401)
+    (tmp_path / "cases").mkdir()
+    file_phantom(head.phantom, tmp_path / "cases")
+    (tmp_path / "labels.csv").write_text("id,findings\n1.2.3,any\n")
+    options = ["--cases", str(tmp_path / "cases"), "--labels", str(tmp_path / "labels.csv")]
+    assert main(["models", "evaluate", MODEL, "--out", str(tmp_path / "out"), *options]) == 65
+    assert "label 1 fits no series" in capsys.readouterr().err
+
+
+def test_an_unknown_model_names_the_known(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", "evaluate", "nope", "--out", str(tmp_path), "--phantoms", "1"]) == 78
+    assert MODEL in capsys.readouterr().err
