@@ -41,7 +41,7 @@ class DicomReader:
 
 
 def _slice(data_set: Dataset, instance: StoredInstance) -> Slice:
-    require_slice(data_set, instance.sop_class_uid)
+    require_slice(data_set, instance.sop_class_uid, has_pixels="PixelData" in data_set)
     header = slice_header(data_set, instance)
     hu_yx = hounsfield_yx(data_set)
     hu_yx.setflags(write=False)

@@ -17,7 +17,11 @@ from edge.imaging.geometry import SlicePlane, offset_along_normal_mm, slice_norm
 
 CT_IMAGE_STORAGE = "1.2.840.10008.5.1.4.1.1.2"
 MR_IMAGE_STORAGE = "1.2.840.10008.5.1.4.1.1.4"
-_PLANE_CLASSES = frozenset({CT_IMAGE_STORAGE, MR_IMAGE_STORAGE})
+# With the enhanced and legacy converted ones, which are multi-frame.
+_VOLUME_CLASSES = frozenset({CT_IMAGE_STORAGE, MR_IMAGE_STORAGE}) | {
+    *(f"{CT_IMAGE_STORAGE}.{k}" for k in (1, 2)),
+    *(f"{MR_IMAGE_STORAGE}.{k}" for k in (1, 3, 4)),
+}
 
 # Larger than any detector; a damaged header must not make us allocate gigabytes.
 _MAX_PIXELS = 4096 * 4096
@@ -30,25 +34,36 @@ _NO_AGENT = frozenset({"NONE", "NO", "N"})
 
 
 class NotASlice(RejectInput):
-    """A sound object of another kind than a slice: dose report, screen capture, multi-frame."""
+    """A sound object that is no slice: of OTHER_KINDS, or an image of the volume that we cannot use."""
 
 
-def require_slice(data_set: Dataset, sop_class_uid: str) -> None:
-    """Raises NotASlice for objects of another kind, RejectInput when attributes every image has lack."""
-    if text(data_set, "SharedFunctionalGroupsSequence") or (integer(data_set, "NumberOfFrames") or 1) > 1:
-        raise NotASlice("multi_frame_unsupported")
-    geometry = any(k in data_set for k in ("ImagePositionPatient", "ImageOrientationPatient"))
-    if sop_class_uid not in _PLANE_CLASSES and not (geometry and "PixelData" in data_set):
+def require_slice(data_set: Dataset, sop_class_uid: str, *, has_pixels: bool) -> None:
+    """Raises NotASlice for objects of another kind, RejectInput when attributes every image has lack.
+
+    `not_a_slice` (report, screen capture, projection) and `localizer` have no place in the volume and are
+    OTHER_KINDS; multi_frame_unsupported, colour_image and not_hounsfield may be its slices all the same.
+    Needs no pixel data: `has_pixels` says whether there are any.
+    """
+    functional_groups = bool(text(data_set, "SharedFunctionalGroupsSequence"))
+    placed = any(k in data_set for k in ("ImagePositionPatient", "ImageOrientationPatient"))
+    if sop_class_uid not in _VOLUME_CLASSES and not ((functional_groups or placed) and has_pixels):
         raise NotASlice("not_a_slice")
+    if functional_groups or (integer(data_set, "NumberOfFrames") or 1) > 1:
+        raise NotASlice(_unless_localizer(data_set, "multi_frame_unsupported"))
     if (integer(data_set, "SamplesPerPixel") or 1) != 1:
-        raise NotASlice("colour_image")
-    if "PixelData" not in data_set:
+        raise NotASlice(_unless_localizer(data_set, "colour_image"))
+    if not has_pixels:
         raise RejectInput("missing_pixel_data")
     rows, columns = integer(data_set, "Rows") or 0, integer(data_set, "Columns") or 0
     if rows < 1 or columns < 1:
         raise RejectInput("missing_matrix")
     if rows * columns > _MAX_PIXELS:
-        raise RejectInput("matrix_too_large")
+        raise RejectInput("frame_too_large")
+
+
+def _unless_localizer(data_set: Dataset, reason: str) -> str:
+    kinds = {value.upper() for value in texts(data_set, "ImageType")}
+    return "localizer" if "LOCALIZER" in kinds else reason
 
 
 def slice_header(data_set: Dataset, instance: StoredInstance) -> SliceHeader:

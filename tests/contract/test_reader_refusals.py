@@ -18,7 +18,7 @@ from pydicom.uid import JPEG2000Lossless, RLELossless
 from edge.dicom.reader import DicomReader
 from edge.domain.arrival import StoredInstance
 from edge.domain.identity import SopInstanceUID
-from edge.domain.series import UnusableInstance
+from edge.domain.series import OTHER_KINDS, UnusableInstance
 from edge.imaging.volume import Slice
 from tests.contract.reading import read, stored, write
 from tests.contract.receiving import CT, changed, small_series
@@ -45,7 +45,7 @@ BROKEN: dict[str, Callable[[Dataset], Dataset]] = {
     "bad_pixel_representation": lambda d: without(d, "PixelRepresentation"),
     "pixel_data_too_short": lambda d: changed(d, PixelData=d.PixelData[:-2]),
     "pixel_data_too_long": lambda d: changed(d, PixelData=d.PixelData * 2),
-    "matrix_too_large": lambda d: changed(d, Rows=65535, Columns=65535),
+    "frame_too_large": lambda d: changed(d, Rows=65535, Columns=65535),
     "modality_lut_unsupported": lambda d: changed(d, ModalityLUTSequence=[Dataset()]),
 }
 BAD_GEOMETRY: dict[str, dict[str, object]] = {
@@ -105,10 +105,30 @@ def test_a_decoder_that_panics_does_not_take_us_along(tmp_path: Path) -> None:
         ),
         ("not_a_slice", "1.2.840.10008.5.1.4.1.1.88.67", lambda d: without(d, "PixelData", "Rows")),
         ("multi_frame_unsupported", CT, lambda d: changed(d, NumberOfFrames="2")),
+        (
+            "not_a_slice",
+            "1.2.840.10008.5.1.4.1.1.7.3",
+            lambda d: without(
+                changed(d, NumberOfFrames="2"), "ImagePositionPatient", "ImageOrientationPatient"
+            ),
+        ),
+        (
+            "multi_frame_unsupported",
+            "1.2.840.10008.5.1.4.1.1.7.3",
+            lambda d: changed(d, SharedFunctionalGroupsSequence=[Dataset()]),
+        ),
+        (
+            "localizer",
+            "1.2.840.10008.5.1.4.1.1.2.1",
+            lambda d: changed(d, SharedFunctionalGroupsSequence=[Dataset()], ImageType=["LOCALIZER"]),
+        ),
         ("colour_image", CT, lambda d: changed(d, SamplesPerPixel=3)),
         ("not_hounsfield", CT, lambda d: changed(d, RescaleType="Z_EFF")),
     ],
-    ids=["secondary_capture", "dose_report", "multi_frame", "colour", "effective_atomic_number"],
+    ids=[
+        *("secondary_capture", "dose_report", "multi_frame", "captured_film", "captured_volume"),
+        *("enhanced_localizer", "colour", "effective_atomic_number"),
+    ],
 )
 def test_another_kind_of_object_is_not_damage(
     tmp_path: Path, reason: str, sop_class_uid: str, change: Callable[[Dataset], Dataset]
@@ -116,6 +136,7 @@ def test_another_kind_of_object_is_not_damage(
     found = read(write(change(small_series()[0]), tmp_path / "other.dcm"), sop_class_uid)
     assert isinstance(found, UnusableInstance)
     assert (found.reason, found.unreadable) == (reason, False)
+    assert (reason in OTHER_KINDS) == (reason in {"not_a_slice", "localizer"})
 
 
 def test_a_file_that_tells_nothing_still_belongs_to_a_series(tmp_path: Path) -> None:
