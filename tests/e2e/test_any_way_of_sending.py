@@ -1,27 +1,50 @@
-"""One real head, sent in every way a scanner might: the same one outcome each time."""
+"""One head, real or with a bleed, sent in every way a scanner might: the same one outcome each time."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pydicom
 import pytest
 from pydicom.uid import generate_uid
 
+from edge.dicom.phantom_series import phantom_instances
+from edge.imaging.phantom import Acquisition, Bleed, BleedType, head_phantom
 from edge.mqtt.message import ResultMessage
 from tests.e2e.appliance import Appliance
 
 pytestmark = [pytest.mark.peer("mosquitto", "storescu"), pytest.mark.timeout(240)]
 SEED = 20240501
 
-EXPECTED = {"instances": 28, "outcome": "no_finding", "findings": (), "degraded": False, "revision": 1}
+EXPECTED = {"instances": 28, "outcome": "no_finding", "degraded": False, "revision": 1}
+BLEED = Bleed(BleedType.INTRAPARENCHYMAL, volume_ml=30.0)
+NOW = datetime(2024, 5, 1, 3, 0, tzinfo=UTC)
+SMALL = Acquisition(rows=256, columns=256, pixel_spacing_mm=0.9)
 
 
 def said(result: ResultMessage) -> dict[str, object]:
     """All of a result but its names, times and the way it was closed."""
     return {key: getattr(result, key) for key in EXPECTED}
+
+
+@pytest.fixture(scope="module")
+def bled_head(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """36 slices of a synthetic head with a bleed, as files."""
+    folder = tmp_path_factory.mktemp("bled")
+    made: list[Path] = []
+    for i, ds in enumerate(phantom_instances(head_phantom(7, bleeds=[BLEED], acquisition=SMALL), now=NOW)):
+        made.append(folder / f"{i:03d}.dcm")
+        ds.save_as(made[-1], enforce_file_format=True)
+    return made
+
+
+@pytest.fixture(scope="module")
+def findings_seen() -> dict[str, object]:
+    """What the first way of sending found; every other way must find the same."""
+    return {}
 
 
 def in_file_order(scanner: Appliance, files: list[Path], folder: Path) -> None:
@@ -81,3 +104,24 @@ def test_the_same_one_outcome_and_the_same_findings(
     scanner.pager.listen(3)
     assert [said(r) for r in scanner.pager.results] == [EXPECTED] * expected, scanner.pager.heard()
     assert scanner.pager.alerts == []
+
+
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
+def test_the_same_finding_of_a_head_with_a_bleed(
+    way: Callable[[Appliance, list[Path], Path], None],
+    appliance: Callable[..., Appliance],
+    bled_head: list[Path],
+    tmp_path: Path,
+    findings_seen: dict[str, object],
+) -> None:
+    scanner = appliance()
+    way(scanner, bled_head, tmp_path / "other")
+    expected = 2 if way is interleaved_with_another_series else 1
+    scanner.pager.until_results(expected)
+    scanner.pager.listen(3)
+    assert [r.outcome for r in scanner.pager.results] == ["finding"] * expected
+    for result in scanner.pager.results:
+        (finding,) = result.findings
+        same = findings_seen.setdefault("finding", finding)
+        assert finding == same, "another way of sending gave another finding"
+    assert scanner.pager.statuses().count("confirmed") == expected
