@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import cast
 
 from edge import __version__
 from edge.errors import EdgeError, FixConfiguration, RefuseModel, RejectInput
@@ -27,14 +28,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         command: Callable[[argparse.Namespace], int] = args.command
         return command(args)
-    except (FixConfiguration, RefuseModel) as error:
-        return _fail(error, _EX_CONFIG)
-    except RejectInput as error:
-        return _fail(error, _EX_DATAERR)
     except EdgeError as error:
-        return _fail(error, _EX_UNAVAILABLE)
+        return _code_of(error)
     except KeyboardInterrupt:
         return 130
+    except ExceptionGroup as group:
+        # A task group wraps what its tasks raised; trouble with a name is told as if it came alone.
+        named = group.subgroup(EdgeError)
+        if named is None:
+            raise
+        return _code_of(_first(named))
+
+
+def _first(group: ExceptionGroup[Exception]) -> EdgeError:
+    inner = group.exceptions[0]
+    if isinstance(inner, ExceptionGroup):
+        return _first(cast("ExceptionGroup[Exception]", inner))
+    assert isinstance(inner, EdgeError)
+    return inner
+
+
+def _code_of(error: EdgeError) -> int:
+    if isinstance(error, FixConfiguration | RefuseModel):
+        return _fail(error, _EX_CONFIG)
+    return _fail(error, _EX_DATAERR if isinstance(error, RejectInput) else _EX_UNAVAILABLE)
 
 
 def _fail(error: EdgeError, code: int) -> int:
