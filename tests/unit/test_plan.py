@@ -1,0 +1,211 @@
+"""How a plan comes to be served and how it does not; TensorRT's process is played by a function.
+
+Whether TensorRT itself plays along is asked in tests/contract/test_tensorrt.py.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge.builder.cuda import NoGpu, find_gpu
+from edge.builder.plan import Job, NoPlan, Site, build_plan, choose, find_site, run_child, shapes
+from edge.builder.precision import Precision
+from edge.builder.served_plan import ServedPlan
+from edge.builder.variants import Variant
+from edge.clock import SystemClock
+from edge.errors import FixConfiguration, RefuseModel
+from edge.models.contract import load_clinical_model
+
+SHIPPED = Path(__file__).resolve().parents[2] / "model_repo" / "ct_head_hyperdensity"
+MODEL = load_clinical_model(SHIPPED)
+
+
+class Child:
+    """Builds the bytes it is told to and answers as it is told to."""
+
+    def __init__(self) -> None:
+        self.plan = b"first plan"
+        self.complaints: list[str] = []
+        self.version = "10.3.0"
+        self.cases = 3
+        self.done: list[str] = []
+        self.crash_in = ""
+
+    def __call__(self, job: Job, timeout_s: float) -> dict[str, Any]:
+        self.done.append(job["do"])
+        if job["do"] == self.crash_in:
+            raise RefuseModel("TensorRT's process ended with -11 and no reply")
+        match job["do"]:
+            case "build":
+                assert Path(job["onnx"]).is_file()
+                Path(job["plan"]).write_bytes(self.plan)
+            case "answer":
+                assert Path(job["plan"]).read_bytes() == self.plan
+                return {"tensorrt": self.version, "complaints": self.complaints, "cases": self.cases}
+            case _:
+                pass
+        return {"tensorrt": self.version}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(SHIPPED, tmp_path / SHIPPED.name))
+
+
+@pytest.fixture
+def child() -> Child:
+    return Child()
+
+
+@pytest.fixture
+def build(folder: Path, child: Child, tmp_path: Path) -> Callable[[], None]:
+    fp16 = variant(Precision.FP16, folder / "1" / "model.onnx")
+    site = Site("NVIDIA Orin", "MAXN", child)
+
+    def run() -> None:
+        build_plan(MODEL, folder, fp16, tmp_path, site, SystemClock(), lambda line: None)
+
+    return run
+
+
+def variant(precision: Precision, path: Path | None, *, tensorrt_refused: str = "") -> Variant:
+    return Variant(precision, path, "", 0, 1.0, None, (), tensorrt_refused)
+
+
+def served(folder: Path) -> dict[str, bytes]:
+    return {p.name: p.read_bytes() for p in (folder / "1").iterdir() if p.name.startswith("model.plan")}
+
+
+def test_a_plan_that_answers_rightly_is_served_with_its_record(
+    folder: Path, build: Callable[[], None], child: Child
+) -> None:
+    build()
+    plan = ServedPlan(folder)
+    assert plan.path.read_bytes() == b"first plan"
+    assert plan.record is not None
+    assert plan.record.title.startswith("fp16, TensorRT 10.3.0, NVIDIA Orin, MAXN, 20")
+    assert child.done == ["version", "build", "answer"]
+    assert plan.previous is None
+
+
+def test_the_same_graph_tensorrt_and_gpu_are_not_built_twice(build: Callable[[], None], child: Child) -> None:
+    build()
+    build()
+    assert child.done.count("build") == 1
+
+
+def test_another_tensorrt_means_another_plan_and_the_old_one_is_kept(
+    folder: Path, build: Callable[[], None], child: Child
+) -> None:
+    build()
+    child.version, child.plan = "10.16.2", b"second plan"
+    build()
+    plan = ServedPlan(folder)
+    assert plan.path.read_bytes() == b"second plan"
+    assert plan.previous is not None
+    assert plan.previous.key.tensorrt == "10.3.0"
+
+
+@pytest.mark.parametrize("trouble", ["version", "build", "answer", "complaints"])
+def test_whatever_fails_the_served_plan_is_not_touched(
+    folder: Path, build: Callable[[], None], child: Child, trouble: str, tmp_path: Path
+) -> None:
+    build()
+    before = served(folder)
+    child.version, child.plan = "11.4.0", b"bad plan"
+    if trouble == "complaints":
+        child.complaints = ["golden case canary: probability is off by up to 0.9"]
+    else:
+        child.crash_in = trouble
+    with pytest.raises(RefuseModel):
+        build()
+    assert served(folder) == before
+    assert not (tmp_path / "candidate.plan").exists()
+
+
+def test_a_plan_that_was_asked_nothing_is_not_served(
+    folder: Path, build: Callable[[], None], child: Child
+) -> None:
+    child.cases = 0
+    with pytest.raises(RefuseModel, match="no case"):
+        build()
+    assert served(folder) == {}
+
+
+def test_rollback_exchanges_the_plans_and_can_be_undone(
+    folder: Path, build: Callable[[], None], child: Child
+) -> None:
+    build()
+    child.version, child.plan = "10.16.2", b"second plan"
+    build()
+    plan = ServedPlan(folder)
+    assert plan.rollback().key.tensorrt == "10.3.0"
+    assert plan.path.read_bytes() == b"first plan"
+    assert plan.rollback().key.tensorrt == "10.16.2"
+    assert plan.path.read_bytes() == b"second plan"
+
+
+def test_without_an_earlier_plan_there_is_no_rollback(folder: Path, build: Callable[[], None]) -> None:
+    build()
+    before = served(folder)
+    with pytest.raises(FixConfiguration, match="no earlier plan"):
+        ServedPlan(folder).rollback()
+    assert served(folder) == before
+
+
+def test_a_record_of_other_bytes_is_not_believed(folder: Path, build: Callable[[], None]) -> None:
+    build()
+    (folder / "1" / "model.plan").write_bytes(b"copied from another box")
+    assert ServedPlan(folder).present
+    assert ServedPlan(folder).record is None
+
+
+@pytest.mark.parametrize("damage", ["", "{}", '{"key": 3}', '{"key": {}, "more": 1}', "[1]"])
+def test_a_damaged_record_is_no_record(folder: Path, build: Callable[[], None], damage: str) -> None:
+    build()
+    (folder / "1" / "model.plan.json").write_text(damage)
+    assert ServedPlan(folder).record is None
+
+
+def test_the_plan_is_made_of_an_accepted_variant_only(tmp_path: Path) -> None:
+    fp32, fp16 = variant(Precision.FP32, tmp_path), variant(Precision.FP16, tmp_path)
+    refused = variant(Precision.FP16, None)
+    unfit = variant(Precision.FP16, tmp_path, tensorrt_refused="short is INT16, which TensorRT lacks")
+    assert choose((fp32, fp16), None) is fp16
+    assert choose((fp32, refused), None) is fp32
+    assert choose((fp32, unfit), None) is fp32
+    assert isinstance(choose((fp32, refused), Precision.FP16), NoPlan)
+    assert choose((fp32, fp16), Precision.FP32) is fp32
+
+
+def test_the_profile_spans_every_matrix_and_the_models_batch() -> None:
+    spans = shapes(MODEL)
+    assert spans["slab_hu"][0] == [1, 3, 64, 64]
+    assert spans["slab_hu"][2] == [8, 3, 1024, 1024]
+    assert spans["pixel_spacing_mm"] == [[1, 2], [1, 2], [8, 2]]
+
+
+def test_without_a_driver_there_is_no_gpu_and_the_reason_says_so() -> None:
+    found = find_gpu("libcuda_of_nobody.so.1")
+    assert found == NoGpu("there is no NVIDIA driver here (libcuda_of_nobody.so.1)")
+
+
+def test_without_a_gpu_tensorrt_is_not_even_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edge.builder.plan.find_gpu", lambda: NoGpu("there is no NVIDIA driver here"))
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: pytest.fail("looked for TensorRT"))
+    found = find_site()
+    assert isinstance(found, NoPlan)
+    assert found.hint
+
+
+def test_a_child_without_tensorrt_says_so() -> None:
+    if importlib.util.find_spec("tensorrt") is not None:
+        pytest.skip("TensorRT is installed here")
+    with pytest.raises(RefuseModel, match="tensorrt"):
+        run_child({"do": "version"}, 60.0)
