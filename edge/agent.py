@@ -45,6 +45,7 @@ class Agent:
         self._series_of: dict[SopInstanceUID, SeriesInstanceUID] = {}
         self._calling: dict[AssociationId, str] = {}
         self._carried: defaultdict[AssociationId, set[SeriesInstanceUID]] = defaultdict(set)
+        self._nameless: defaultdict[AssociationId, list[UnusableRead]] = defaultdict(list)
         self._remembered: dict[int, SeriesInstanceUID] = {}
 
     def recover(self) -> None:
@@ -86,6 +87,7 @@ class Agent:
                     else:
                         _tell(history, item)
                 self._calling.pop(item.association_id, None)
+                self._nameless.pop(item.association_id, None)
         entry = item.entry if isinstance(item, SliceRead | UnusableRead) else item
         self.progress.last_sequence = entry.sequence
 
@@ -106,6 +108,18 @@ class Agent:
             history.mailbox.put_nowait(item)
         if isinstance(item, UnusableRead):
             self._around.emit(InstanceUnusable(self._reference(history).series_token, item.content.reason))
+            if not item.content.series_known:
+                self._nameless[item.entry.association_id].append(item)
+        self._tell_of_nameless(item.entry.association_id)
+
+    def _tell_of_nameless(self, association: AssociationId) -> None:
+        """A damaged instance that names no series may be of any on its association: none may be negative."""
+        for item in self._nameless.get(association, []):
+            for uid in self._carried[association] - {item.content.series_instance_uid}:
+                history = self._history(uid)
+                if item.entry not in history.entries:
+                    history.entries.append(item.entry)
+                    _tell(history, item)
 
     def _note(
         self, entry: InstanceStored | DuplicateReceived | ConflictReceived, uid: SeriesInstanceUID

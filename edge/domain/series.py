@@ -62,7 +62,8 @@ class UnusableInstance:
     """A stored instance that is no slice; `unreadable` means damaged, else it is just another kind.
 
     `series_instance_uid` is made up from the SOP Instance UID when the file does not even tell that,
-    so that every instance belongs to a series and every series ends in an outcome.
+    so that every instance belongs to a series and every series ends in an outcome; `series_known` is
+    False then, and the instance may belong to any series of its association.
     """
 
     study_instance_uid: StudyInstanceUID
@@ -70,6 +71,7 @@ class UnusableInstance:
     sop_instance_uid: SopInstanceUID
     reason: str
     unreadable: bool
+    series_known: bool = True
 
 
 @dataclass(frozen=True, slots=True)

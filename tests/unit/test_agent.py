@@ -343,3 +343,19 @@ def test_slow_decoding_of_others_is_not_quiet() -> None:
         assert outcomes[0].kind is OutcomeKind.FINDING
 
     play(script, quiet_s=0.2)
+
+
+def test_damage_that_names_no_series_bars_a_negative_for_all_of_its_association() -> None:
+    nameless = UnusableInstance(
+        StudyInstanceUID(""), SeriesInstanceUID("made.up"), SopInstanceUID("7.7"), "not_dicom", True, False
+    )
+
+    async def script(room: ScannerRoom) -> None:
+        room.opens("a")
+        room.sends("a", *HEAD[1:10])
+        room.sends("a", nameless)
+        room.sends("a", *HEAD[10:])
+        room.releases("a")
+        await room.until_outcomes(2)
+
+    assert sorted(play(script, deadline_s=0.3).results) == ["failed", "incomplete"]
