@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from edge.domain.alert import Alert
 from edge.domain.arrival import Arrival, InstanceStored, Reception, StoredInstance
 from edge.domain.identity import AssociationId, SopInstanceUID
-from edge.domain.outcome import Outcome
+from edge.domain.outcome import Conclusion, Outcome
 from edge.domain.series import UnusableInstance
 from edge.imaging.volume import Slice
 
@@ -183,16 +183,6 @@ class Journal(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Conclusion:
-    """The last terminal outcome of a series: what a late slice makes a revision of."""
-
-    outcome_id: str
-    revision: int
-    through_sequence: int
-    incomplete: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class PendingMessage:
     """One row of the outbox that no PUBACK came for yet."""
 
@@ -206,14 +196,14 @@ class Ledger(Protocol):
 
     `series_of_instances` maps journal sequences from `first` on to Series Instance UIDs; `conclusions`
     has the latest revision of each; `first_unconcluded` is the lowest sequence beyond the conclusion
-    of its series, or else the one after the last remembered. An alert is open when the last that was said of it is PRELIMINARY,
-    CONFIRMED or INCOMPLETE: `paged_alerts` names those up to a revision, for a revision inherits the
-    open pages of its predecessors. `alert` returns False when this alert id, status and revision
-    were raised before, `conclude` when this series revision has its outcome already; both then
-    change nothing. Equal draft keys make one message. The callbacks of `on_enqueued` run after the
-    commit, on the calling thread, and must neither block nor raise. A second `published` changes
-    nothing; `outbox_depth` is the number of pending messages and the time of the oldest. `check`
-    raises OSError once the disk has failed for good: the process must end.
+    of its series, or else the one after the last remembered. An alert is open when the last that was
+    said of it is PRELIMINARY, CONFIRMED or INCOMPLETE: `paged_alerts` names those up to a revision,
+    for a revision inherits the open pages of its predecessors. `alert` returns False when this alert
+    id, status and revision were raised before, `conclude` when this series revision has its outcome
+    already; both then change nothing. Equal draft keys make one message. The callbacks of
+    `on_enqueued` run after the commit, on the calling thread, and must neither block nor raise. A
+    second `published` changes nothing; `outbox_depth` is the number of pending messages and the time
+    of the oldest. `check` raises OSError once the disk has failed for good: the process must end.
     """
 
     def remember_instance(self, sequence: int, series_instance_uid: str) -> None: ...

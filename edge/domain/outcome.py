@@ -62,3 +62,13 @@ class Outcome:
     first_slice_received_at: datetime
     last_slice_received_at: datetime
     settled_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Conclusion:
+    """The last terminal outcome of a series: what a late slice makes a revision of."""
+
+    outcome_id: str
+    revision: int
+    through_sequence: int
+    incomplete: bool = False

@@ -50,8 +50,8 @@ def sqlite_errors(path: Path) -> Generator[None]:
 class Writer:
     """The one writing connection of a file; safe from many threads, one at a time.
 
-    Makes the file (mode 0600) from `schema`, a .sql file beside this. Raises FixConfiguration for a
-    damaged file or one that a newer version of the appliance wrote.
+    Makes the file (mode 0600) from `schema`, a .sql file beside this, or adds what an older file lacks.
+    Raises FixConfiguration for a damaged file or one that a newer version of the appliance wrote.
     """
 
     def __init__(self, path: Path, schema: str, version: int, *, durable: bool = True) -> None:
@@ -105,7 +105,7 @@ class Writer:
 
 
 def open_reader(path: Path, version: int) -> sqlite3.Connection | None:
-    """A connection that cannot write, or None while the writer has not made the file yet."""
+    """A connection that cannot write, or None until the writer has made the file or brought it up to date."""
     if not path.exists():
         return None
     with sqlite_errors(path):
@@ -115,7 +115,7 @@ def open_reader(path: Path, version: int) -> sqlite3.Connection | None:
         except BaseException:
             connection.close()
             raise
-    if found == 0:
+    if found < version:
         connection.close()
         return None
     return connection
@@ -134,7 +134,7 @@ def _prepare(connection: sqlite3.Connection, path: Path, schema: str, version: i
     found = _known_version(connection, path, version)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
-    if found == 0:
+    if found < version:
         tables = files("edge.spool").joinpath(schema).read_text(encoding="utf-8")
         connection.executescript(f"BEGIN IMMEDIATE;\n{tables}\nPRAGMA user_version = {version};\nCOMMIT;")
 
@@ -157,6 +157,7 @@ def _is_io_error(error: sqlite3.OperationalError) -> bool:
 def _damaged(path: Path, complaint: str) -> FixConfiguration:
     return FixConfiguration(
         f"{path} is damaged: {complaint}",
-        hint="Stop the appliance, check the disk, then restore this file from a backup; "
-        "`sqlite3 <file> .recover` saves what is readable.",
+        hint=f"Stop the appliance, check the disk, keep a copy of {path.name}*, remove {path.name}-wal and "
+        f"-shm, and restore {path.name} from a backup or from `sqlite3 {path.name} .recover`. "
+        "What it lacks then is kept, and told at the next start.",
     )

@@ -11,10 +11,12 @@ from edge.domain.arrival import StoredInstance
 from edge.domain.identity import AssociationId, SopInstanceUID
 from edge.errors import InboxFull, ShedLoad
 from edge.ports import Clock
+from edge.spool.continuity import HighWater, go_on_after, last_number
 from edge.spool.database import Writer
 
 INBOX_DATABASE = "inbox.db"
-INBOX_SCHEMA_VERSION = 1
+INBOX_MARK = "inbox.mark"
+INBOX_SCHEMA_VERSION = 2
 
 FIRST_INSTANCE = """
 SELECT sop_instance_uid, sop_class_uid, transfer_syntax_uid, path, sha256, size_bytes
@@ -56,7 +58,8 @@ class Entries:
     """The only writer of inbox.db; safe from many threads.
 
     Raises InboxFull when the disk is full and OSError when it fails; after the latter it
-    refuses every call.
+    refuses every call. `lost` is how many entries the file lacks that an earlier run wrote: their
+    numbers are not given again, for the ledger may know them.
     """
 
     def __init__(self, state_dir: Path, clock: Clock, *, durable: bool) -> None:
@@ -64,9 +67,16 @@ class Entries:
         self._writer = Writer(
             state_dir / INBOX_DATABASE, "inbox_schema.sql", INBOX_SCHEMA_VERSION, durable=durable
         )
+        self._mark = HighWater(state_dir / INBOX_MARK)
+        with self._writing() as connection:
+            ended = last_number(connection, "entry")
+            self.lost = max(0, self._mark.reached - ended)
+            if self.lost:
+                go_on_after(connection, "entry", self._mark.reached)
 
     def close(self) -> None:
         self._writer.close()
+        self._mark.close()
 
     def check(self) -> None:
         """Raises OSError when this process must end; see Writer.check."""
@@ -132,8 +142,10 @@ class Entries:
         try:
             with self._writer.transaction() as connection:
                 yield connection
+                reached = last_number(connection, "entry")
         except ShedLoad as error:
             raise InboxFull from error
+        self._mark.note(reached)
 
 
 def _first(connection: sqlite3.Connection, uid: SopInstanceUID) -> StoredInstance | None:

@@ -8,26 +8,43 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge.domain.arrival import StoredInstance
+from edge.domain.arrival import Reception, StoredInstance
 from edge.domain.identity import AssociationId, SopInstanceUID
 from edge.errors import FixConfiguration, InboxFull
-from edge.ports import Clock, Reception
+from edge.ports import Clock
 from edge.spool.doorbell import ring
 from edge.spool.entries import INBOX_DATABASE, Entries
 from edge.spool.files import NO_ROOM, private_folder, sync_folder, write_new
 
 _FOLDER = "inbox"
+_UNJOURNALED = "unjournaled"
 _SHARDS = tuple(f"{shard:02x}" for shard in range(256))
 _Parts = tuple[bytes | memoryview, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """What a receiver that did not stop in peace left behind; none of the files was acknowledged."""
+    """What a start found: after a crash, or after a journal from a backup took the place of a later one.
+
+    `unjournaled_files` is all that waits in the folder of that name, `lost_entries` what the journal
+    lacks of an earlier run.
+    """
 
     temporary_files: int
-    unacknowledged_files: int
+    unjournaled_files: int
     aborted_associations: int
+    lost_entries: int = 0
+
+    def __str__(self) -> str:
+        said = f"{self.temporary_files} temporary files, {self.aborted_associations} open associations"
+        if self.lost_entries:
+            said += f"; the journal is an older copy and lacks {self.lost_entries} entries"
+        if self.unjournaled_files:
+            said += (
+                f"; {self.unjournaled_files} files of no journal entry wait in {_FOLDER}/{_UNJOURNALED}: "
+                "send them again with `edge send --folder`, then remove them"
+            )
+        return said
 
 
 class Inbox:
@@ -40,6 +57,7 @@ class Inbox:
         self._state_dir = private_folder(state_dir)
         self._folder = private_folder(state_dir / _FOLDER)
         self._temporary = private_folder(self._folder / "tmp")
+        self._unjournaled = private_folder(self._folder / _UNJOURNALED)
         self._min_free_bytes = min_free_bytes
         self._durable = durable
         for shard in _SHARDS:
@@ -114,15 +132,21 @@ class Inbox:
         return reception
 
     def recover(self) -> Recovery:
-        """Clears up after a crash; call it before the first association."""
+        """Clears up after a crash; call it before the first association.
+
+        A whole file without a row is set aside and never removed: a crash leaves one at most per
+        association, but with a journal from a backup it is every instance acknowledged since.
+        """
         temporary = list(self._temporary.iterdir())
-        unacknowledged = [path for shard in _SHARDS for path in self._without_row(shard)]
-        for path in (*temporary, *unacknowledged):
+        for path in temporary:
             path.unlink()
+        for shard in _SHARDS:
+            self._set_aside(shard)
         still_open = self._entries.open_associations()
         for association_id in still_open:
             self.association_aborted(association_id, "receiver_restarted")
-        return Recovery(len(temporary), len(unacknowledged), len(still_open))
+        unjournaled = sum(1 for _ in self._unjournaled.iterdir())
+        return Recovery(len(temporary), unjournaled, len(still_open), self._entries.lost)
 
     def _keep(
         self, association_id: AssociationId, offered: StoredInstance, parts: _Parts
@@ -168,14 +192,20 @@ class Inbox:
                 raise InboxFull from error
             raise
 
-    def _without_row(self, shard: str) -> list[Path]:
-        folder = f"{_FOLDER}/{shard}"
-        acknowledged = self._entries.paths_in(folder)
-        return [p for p in (self._folder / shard).iterdir() if f"{folder}/{p.name}" not in acknowledged]
+    def _set_aside(self, shard: str) -> None:
+        folder = self._folder / shard
+        journaled = self._entries.paths_in(f"{_FOLDER}/{shard}")
+        without_row = [p for p in folder.iterdir() if f"{_FOLDER}/{shard}/{p.name}" not in journaled]
+        for path in without_row:
+            # Names are random: an equal one is the same file, put back by hand.
+            path.rename(self._unjournaled / path.name)
+        if without_row:
+            sync_folder(self._unjournaled)
+            sync_folder(folder)
 
 
 def _refuse_files_without_journal(database: Path, folder: Path) -> None:
-    """Without its journal every file would look unacknowledged, and recover() would remove it."""
+    """Without its journal every file would be one without a row, and none be analysed again."""
     if not database.exists() and any(folder.glob("[0-9a-f][0-9a-f]/*.dcm")):
         raise FixConfiguration(
             f"{folder} holds instances but {database.name} is missing",

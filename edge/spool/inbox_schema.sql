@@ -1,6 +1,7 @@
 -- The receiver's journal: append-only, one row per arrival, read by the agent in sequence order.
+-- Run again on an older file it adds what is missing.
 -- A repeat holds the SOP Instance UID alone; what was kept is the row whose kind is instance_stored.
-CREATE TABLE entry (
+CREATE TABLE IF NOT EXISTS entry (
     sequence            INTEGER PRIMARY KEY AUTOINCREMENT,
     kind                TEXT NOT NULL CHECK (kind IN (
         'association_opened', 'instance_stored', 'duplicate_received', 'conflict_received',
@@ -20,8 +21,12 @@ CREATE TABLE entry (
     refused_sha256      TEXT
 ) STRICT;
 
-CREATE UNIQUE INDEX first_instance ON entry (sop_instance_uid) WHERE kind = 'instance_stored';
-CREATE UNIQUE INDEX file_of_instance ON entry (path) WHERE kind = 'instance_stored';
-CREATE UNIQUE INDEX start_of_association ON entry (association_id) WHERE kind = 'association_opened';
-CREATE UNIQUE INDEX end_of_association ON entry (association_id)
+CREATE UNIQUE INDEX IF NOT EXISTS first_instance ON entry (sop_instance_uid) WHERE kind = 'instance_stored';
+CREATE UNIQUE INDEX IF NOT EXISTS file_of_instance ON entry (path) WHERE kind = 'instance_stored';
+CREATE UNIQUE INDEX IF NOT EXISTS start_of_association ON entry (association_id) WHERE kind = 'association_opened';
+CREATE UNIQUE INDEX IF NOT EXISTS end_of_association ON entry (association_id)
     WHERE kind IN ('association_released', 'association_aborted');
+
+-- One row: which journal this is, so that a ledger notices that it is about another one.
+CREATE TABLE IF NOT EXISTS identity (generation TEXT NOT NULL) STRICT;
+INSERT INTO identity (generation) SELECT lower(hex(randomblob(16))) WHERE NOT EXISTS (SELECT 1 FROM identity);

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import threading
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +20,36 @@ from edge.domain.arrival import (
     InstanceStored,
     StoredInstance,
 )
+from edge.domain.identity import SopInstanceUID
+from edge.spool.continuity import JournalSpan
 from edge.spool.database import open_reader, sqlite_errors
 from edge.spool.entries import INBOX_DATABASE, INBOX_SCHEMA_VERSION
 
-ENTRIES_AFTER = """
+ENTRIES = """
 SELECT entry.sequence, entry.association_id, entry.at, entry.kind,
        entry.calling_ae_title, entry.called_ae_title, entry.peer_address, entry.reason, entry.refused_sha256,
        kept.sop_instance_uid, kept.sop_class_uid, kept.transfer_syntax_uid, kept.path, kept.sha256,
        kept.size_bytes
 FROM entry LEFT JOIN entry AS kept
   ON kept.kind = 'instance_stored' AND kept.sop_instance_uid = entry.sop_instance_uid
-WHERE entry.sequence > ? ORDER BY entry.sequence LIMIT ?"""
+WHERE {} ORDER BY entry.sequence LIMIT ?"""
+
+AFTER = ENTRIES.format("entry.sequence > ?")
+STORED = ENTRIES.format(
+    "entry.kind = 'instance_stored' AND entry.sequence IN (SELECT value FROM json_each(?))"
+)
+
+SEQUENCE_OF = "SELECT sequence FROM entry WHERE kind = 'instance_stored' AND sop_instance_uid = ?"
+
+# An association without an end may still carry on, and one with an entry from ? on has carried on.
+REPLAY_FROM = """
+SELECT min(opened.sequence) FROM entry AS opened
+WHERE opened.kind = 'association_opened' AND (
+    opened.association_id IN (SELECT association_id FROM entry WHERE sequence >= ?)
+    OR NOT EXISTS (
+        SELECT 1 FROM entry AS ended
+        WHERE ended.association_id = opened.association_id
+          AND ended.kind IN ('association_released', 'association_aborted')))"""
 
 
 class InboxJournal:
@@ -41,14 +62,25 @@ class InboxJournal:
         self._connection: sqlite3.Connection | None = None
 
     def after(self, sequence: int, limit: int) -> Sequence[Arrival]:
-        with self._lock:
-            if self._connection is None:
-                self._connection = open_reader(self._path, INBOX_SCHEMA_VERSION)
-            if self._connection is None:
-                return ()
-            with sqlite_errors(self._path):
-                rows = self._connection.execute(ENTRIES_AFTER, (sequence, limit)).fetchall()
-        return tuple(_arrival(*row) for row in rows)
+        return tuple(_arrival(*row) for row in self._rows(AFTER, sequence, limit))
+
+    def stored(self, sequences: Sequence[int]) -> Sequence[InstanceStored]:
+        found = (_arrival(*row) for row in self._rows(STORED, json.dumps(list(sequences)), -1))
+        return tuple(entry for entry in found if isinstance(entry, InstanceStored))
+
+    def sequence_of(self, sop_instance_uid: SopInstanceUID) -> int | None:
+        rows = self._rows(SEQUENCE_OF, sop_instance_uid)
+        return rows[0][0] if rows else None
+
+    def replay_from(self, sequence: int) -> int:
+        rows = self._rows(REPLAY_FROM, sequence)
+        opened = rows[0][0] if rows else None
+        return sequence if opened is None else min(opened, sequence)
+
+    def span(self) -> JournalSpan | None:
+        """None until the receiver has made its file."""
+        with self._reading() as connection:
+            return None if connection is None else JournalSpan.of(connection)
 
     def instance_path(self, instance: StoredInstance) -> Path:
         """Where the Part 10 file of `instance` lies."""
@@ -59,6 +91,17 @@ class InboxJournal:
             if self._connection is not None:
                 self._connection.close()
                 self._connection = None
+
+    def _rows(self, query: str, *values: str | int) -> list[Any]:
+        with self._reading() as connection:
+            return [] if connection is None else connection.execute(query, values).fetchall()
+
+    @contextmanager
+    def _reading(self) -> Generator[sqlite3.Connection | None]:
+        with self._lock, sqlite_errors(self._path):
+            if self._connection is None:
+                self._connection = open_reader(self._path, INBOX_SCHEMA_VERSION)
+            yield self._connection
 
 
 def _arrival(sequence: int, association_id: Any, at: float, kind: str, *columns: Any) -> Arrival:

@@ -4,27 +4,45 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
 from edge.domain.alert import Alert
-from edge.domain.outcome import Outcome
-from edge.ports import Clock, Conclusion, Draft, PendingMessage, Receipt
+from edge.domain.outcome import Conclusion, Outcome
+from edge.ports import Clock, Draft, PendingMessage, Receipt
+from edge.spool.continuity import HighWater, attach, last_number, refuse_older_ledger
 from edge.spool.database import Writer
+from edge.spool.journal import InboxJournal
 from edge.spool.ledger_rows import alert_row, message_row, outcome_row, pending_message, time_text
 
 LEDGER_DATABASE = "ledger.db"
-LEDGER_SCHEMA_VERSION = 1
+LEDGER_MARK = "ledger.mark"
+LEDGER_SCHEMA_VERSION = 2
 
 REMEMBER_INSTANCE = """
 INSERT INTO instance_series (sequence, series_instance_uid) VALUES (?, ?)
 ON CONFLICT (sequence) DO UPDATE SET series_instance_uid = excluded.series_instance_uid"""
 
-SERIES_OF_INSTANCES = "SELECT sequence, series_instance_uid FROM instance_series ORDER BY sequence"
+SERIES_OF_INSTANCES = """
+SELECT sequence, series_instance_uid FROM instance_series WHERE sequence >= ? ORDER BY sequence"""
+
+SERIES_OF = "SELECT series_instance_uid FROM instance_series WHERE sequence = ?"
+
+SEQUENCES_OF = "SELECT sequence FROM instance_series WHERE series_instance_uid = ? ORDER BY sequence"
+
+FIRST_UNCONCLUDED = """
+SELECT coalesce(
+    (SELECT min(sequence) FROM instance_series LEFT JOIN (
+        SELECT series_instance_uid, max(revision), through_sequence FROM outcome GROUP BY series_instance_uid
+     ) USING (series_instance_uid)
+     WHERE through_sequence IS NULL OR sequence > through_sequence),
+    (SELECT max(sequence) + 1 FROM instance_series),
+    1)"""
 
 # With max() SQLite takes the other columns from the row that holds the maximum.
 CONCLUSIONS = """
-SELECT series_instance_uid, outcome_id, max(revision), through_sequence
+SELECT series_instance_uid, outcome_id, max(revision), through_sequence, kind = 'incomplete'
 FROM outcome GROUP BY series_instance_uid"""
 
 PAGED_ALERTS = """
@@ -83,9 +101,16 @@ class SqliteLedger:
         self._clock = clock
         self._wakes: list[Callable[[], None]] = []
         self._writer = Writer(state_dir / LEDGER_DATABASE, "ledger_schema.sql", LEDGER_SCHEMA_VERSION)
+        self._mark = HighWater(state_dir / LEDGER_MARK)
+        try:
+            self._refuse_what_does_not_belong(state_dir)
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         self._writer.close()
+        self._mark.close()
 
     def check(self) -> None:
         """See the port."""
@@ -95,14 +120,27 @@ class SqliteLedger:
         with self._writer.transaction() as connection:
             connection.execute(REMEMBER_INSTANCE, (sequence, series_instance_uid))
 
-    def series_of_instances(self) -> Mapping[int, str]:
+    def series_of_instances(self, first: int = 0) -> Mapping[int, str]:
         with self._writer.reading() as connection:
-            return dict(connection.execute(SERIES_OF_INSTANCES).fetchall())
+            return dict(connection.execute(SERIES_OF_INSTANCES, (first,)).fetchall())
+
+    def series_of(self, sequence: int) -> str | None:
+        with self._writer.reading() as connection:
+            row = connection.execute(SERIES_OF, (sequence,)).fetchone()
+        return None if row is None else row[0]
+
+    def sequences_of(self, series_instance_uid: str) -> Sequence[int]:
+        with self._writer.reading() as connection:
+            return [row[0] for row in connection.execute(SEQUENCES_OF, (series_instance_uid,))]
+
+    def first_unconcluded(self) -> int:
+        with self._writer.reading() as connection:
+            return int(connection.execute(FIRST_UNCONCLUDED).fetchone()[0])
 
     def conclusions(self) -> Mapping[str, Conclusion]:
         with self._writer.reading() as connection:
             rows = connection.execute(CONCLUSIONS).fetchall()
-        return {uid: Conclusion(*conclusion) for uid, *conclusion in rows}
+        return {uid: Conclusion(name, at, through, bool(part)) for uid, name, at, through, part in rows}
 
     def paged_alerts(self, series_instance_uid: str, revision: int) -> frozenset[str]:
         with self._writer.reading() as connection:
@@ -162,11 +200,25 @@ class SqliteLedger:
         sequence = int(connection.execute(NEXT_SEQUENCE).fetchone()[0])
         connection.execute(INSERT_MESSAGE, message_row(sequence, draft.encode(sequence), self._clock.utc()))
 
+    def _refuse_what_does_not_belong(self, state_dir: Path) -> None:
+        with self._writer.reading() as connection:
+            reached = last_number(connection, "outbox")
+        refuse_older_ledger(state_dir / LEDGER_MARK, reached, self._mark.reached)
+        self._mark.note(reached)
+        with closing(InboxJournal(state_dir)) as journal:
+            span = journal.span()
+        if span is not None:
+            with self._writer.transaction() as connection:
+                attach(connection, span)
+
     def _wake(self, enqueued: bool) -> None:
         """After the commit and outside the lock, so that whoever wakes finds the rows and may ask."""
         if enqueued:
             for wake in self._wakes:
                 wake()
+            with self._writer.reading() as connection:
+                reached = last_number(connection, "outbox")
+            self._mark.note(reached)
 
 
 def _exists(connection: sqlite3.Connection, query: str, *values: str | int) -> bool:

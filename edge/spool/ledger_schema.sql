@@ -1,11 +1,17 @@
 -- What the agent knows for ever: one terminal outcome per series revision, every step of every alert,
 -- and the outbox, whose sequence is the appliance's message number. Times are UTC, ISO 8601.
-CREATE TABLE instance_series (
+-- Run again on an older file it adds what is missing.
+CREATE TABLE IF NOT EXISTS instance_series (
     sequence            INTEGER PRIMARY KEY,  -- of the receiver's journal
     series_instance_uid TEXT NOT NULL
 ) STRICT;
 
-CREATE TABLE outcome (
+CREATE INDEX IF NOT EXISTS instances_of_series ON instance_series (series_instance_uid);
+
+-- One row: the generation of the journal whose sequences these are; none before a receiver ever ran.
+CREATE TABLE IF NOT EXISTS journal (generation TEXT NOT NULL) STRICT;
+
+CREATE TABLE IF NOT EXISTS outcome (
     series_instance_uid     TEXT NOT NULL,
     revision                INTEGER NOT NULL,
     outcome_id              TEXT NOT NULL,
@@ -30,7 +36,7 @@ CREATE TABLE outcome (
     PRIMARY KEY (series_instance_uid, revision)
 ) STRICT, WITHOUT ROWID;
 
-CREATE TABLE alert (
+CREATE TABLE IF NOT EXISTS alert (
     number              INTEGER PRIMARY KEY AUTOINCREMENT,
     alert_id            TEXT NOT NULL,
     status              TEXT NOT NULL,
@@ -46,9 +52,9 @@ CREATE TABLE alert (
     UNIQUE (alert_id, status, revision)
 ) STRICT;
 
-CREATE INDEX alert_of_series ON alert (series_instance_uid, revision);
+CREATE INDEX IF NOT EXISTS alert_of_series ON alert (series_instance_uid, revision);
 
-CREATE TABLE outbox (
+CREATE TABLE IF NOT EXISTS outbox (
     sequence       INTEGER PRIMARY KEY AUTOINCREMENT,
     key            TEXT NOT NULL UNIQUE,
     topic          TEXT NOT NULL,
@@ -63,4 +69,4 @@ CREATE TABLE outbox (
     subscribers    INTEGER                        -- 0: the broker said that nobody listens
 ) STRICT;
 
-CREATE INDEX outbox_pending ON outbox (sequence) WHERE published_at IS NULL;
+CREATE INDEX IF NOT EXISTS outbox_pending ON outbox (sequence) WHERE published_at IS NULL;

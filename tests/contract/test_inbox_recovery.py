@@ -24,7 +24,12 @@ def opened(state_dir: Path) -> Inbox:
 
 
 def files(state_dir: Path) -> set[Path]:
-    return {path for path in (state_dir / "inbox").rglob("*") if path.is_file()}
+    everything = (path for path in (state_dir / "inbox").rglob("*") if path.is_file())
+    return {path for path in everything if path.parent.name != "unjournaled"}
+
+
+def set_aside(state_dir: Path) -> list[bytes]:
+    return sorted(path.read_bytes() for path in (state_dir / "inbox" / "unjournaled").iterdir())
 
 
 def store_many(inbox: Inbox, number: int) -> None:
@@ -32,7 +37,7 @@ def store_many(inbox: Inbox, number: int) -> None:
         inbox.store(AssociationId("a"), "1.2", f"1.2.{index}", "1.2", META, b"pixels")
 
 
-def test_kill_9_loses_nothing_acknowledged_and_keeps_nothing_else(tmp_path: Path) -> None:
+def test_kill_9_loses_nothing_acknowledged_and_sets_everything_else_aside(tmp_path: Path) -> None:
     promised: dict[str, str] = {}
     for _ in range(4):
         lines = acknowledged_until_killed("store", tmp_path)
@@ -51,16 +56,20 @@ def test_kill_9_loses_nothing_acknowledged_and_keeps_nothing_else(tmp_path: Path
     aborted = [e for e in entries if isinstance(e, AssociationAborted)]
     assert {e.reason for e in aborted} == {"receiver_restarted"}
     assert recovery.aborted_associations <= len(aborted)
-    assert inbox.recover() == Recovery(0, 0, 0)
+    # At most one file without a row for each of four threads and four deaths.
+    assert recovery.unjournaled_files == len(set_aside(tmp_path)) <= 16
+    assert recovery.lost_entries == 0
+    assert inbox.recover() == Recovery(0, recovery.unjournaled_files, 0)
     inbox.close()
 
 
-def test_a_file_whose_row_was_never_written_is_swept(tmp_path: Path) -> None:
+def test_a_file_whose_row_was_never_written_is_set_aside(tmp_path: Path) -> None:
     assert acknowledged_until_killed("die", tmp_path) == ["opened"]
     assert len(files(tmp_path)) == 1
     inbox = opened(tmp_path)
     assert inbox.recover() == Recovery(0, 1, 1)
     assert files(tmp_path) == set()
+    assert set_aside(tmp_path) == [META + b"never acknowledged"]
     again = inbox.store(AssociationId("b"), "1.2.840", "1.2.3", "1.2.840.10008.1.2.1", META, b"sent again")
     assert again is Reception.STORED
     inbox.close()
@@ -143,7 +152,43 @@ def test_after_a_failed_commit_nothing_more_is_acknowledged_until_a_restart(tmp_
     inbox = opened(tmp_path)
     recovery = inbox.recover()
     kept = {e.instance.path for e in InboxJournal(tmp_path).after(0, 10) if isinstance(e, InstanceStored)}
-    assert recovery.unacknowledged_files == 1
+    assert recovery.unjournaled_files == 1
     assert {tmp_path / path for path in kept} == files(tmp_path)
     assert inbox.store(AssociationId("a"), "1.2", "1.2.2", "1.2", b"meta", b"pixels") is Reception.STORED
     inbox.close()
+
+
+def test_a_journal_from_a_backup_costs_no_image_and_its_numbers_are_not_given_again(tmp_path: Path) -> None:
+    inbox = opened(tmp_path)
+    inbox.store(AssociationId("a"), "1.2", "1.2.1", "1.2", META, b"before")
+    inbox.close()
+    backup = (tmp_path / "inbox.db").read_bytes()
+    inbox = opened(tmp_path)
+    for number in (2, 3):
+        inbox.store(AssociationId("a"), "1.2", f"1.2.{number}", "1.2", META, b"after %d" % number)
+    inbox.close()
+    (tmp_path / "inbox.db").write_bytes(backup)
+    inbox = opened(tmp_path)
+    recovery = inbox.recover()
+    assert recovery == Recovery(0, 2, 0, lost_entries=2)
+    assert set_aside(tmp_path) == [META + b"after 2", META + b"after 3"]
+    for words in ("lacks 2 entries", "2 files", "inbox/unjournaled", "edge send --folder"):
+        assert words in str(recovery)
+    assert inbox.store(AssociationId("b"), "1.2", "1.2.2", "1.2", META, b"after 2") is Reception.STORED
+    inbox.close()
+    assert [e.sequence for e in InboxJournal(tmp_path).after(0, 10)] == [1, 4]
+    inbox = opened(tmp_path)
+    assert inbox.recover() == Recovery(0, 2, 0)
+    inbox.close()
+
+
+def test_an_emptied_inbox_goes_on_counting(tmp_path: Path) -> None:
+    inbox = opened(tmp_path)
+    store_many(inbox, 3)
+    inbox.close()
+    for path in [*files(tmp_path), *tmp_path.glob("inbox.db*")]:
+        path.unlink()
+    inbox = opened(tmp_path)
+    store_many(inbox, 1)
+    inbox.close()
+    assert [e.sequence for e in InboxJournal(tmp_path).after(0, 10)] == [4]

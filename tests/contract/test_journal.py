@@ -95,6 +95,40 @@ def test_reading_goes_on_after_the_last_entry_seen(journal: tuple[Journal, Calla
     assert list(reads.after(5, 2)) == []
 
 
+def test_instances_are_found_by_their_sequence_and_by_their_uid(
+    journal: tuple[Journal, Callable[[], None]],
+) -> None:
+    reads, arrive = journal
+    assert list(reads.stored([1, 2, 3])) == []
+    assert reads.sequence_of(SopInstanceUID("1.2.3")) is None
+    arrive()
+    assert list(reads.stored([5, 3, 1, 99])) == [reads.after(2, 1)[0]]
+    assert list(reads.stored([])) == []
+    assert reads.sequence_of(SopInstanceUID("1.2.3")) == 3
+    assert reads.sequence_of(SopInstanceUID("1.2.4")) is None
+
+
+def test_a_replay_begins_with_the_associations_that_went_on_or_are_open(
+    journal: tuple[Journal, Callable[[], None]],
+) -> None:
+    reads, arrive = journal
+    assert reads.replay_from(1) == 1
+    arrive()
+    assert [reads.replay_from(sequence) for sequence in (1, 2, 3, 5, 6)] == [1, 1, 1, 1, 6]
+
+
+def test_a_replay_begins_with_an_association_that_is_still_open(inbox: Inbox, tmp_path: Path) -> None:
+    fill(inbox)
+    for name in ("c", "d"):
+        inbox.association_opened(AssociationId(name), "CT_ER", "EDGE", "10.0.0.7")
+    inbox.association_released(AssociationId("d"))
+    reads = InboxJournal(tmp_path)
+    assert reads.replay_from(100) == 6
+    inbox.association_released(AssociationId("c"))
+    assert reads.replay_from(100) == 100
+    reads.close()
+
+
 def test_only_the_first_end_of_an_association_counts(inbox: Inbox, tmp_path: Path) -> None:
     inbox.association_opened(A, "CT_ER", "EDGE", "10.0.0.7")
     inbox.association_aborted(A, "peer_abort")

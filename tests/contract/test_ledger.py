@@ -127,6 +127,17 @@ def test_the_conclusion_of_a_series_is_its_latest_revision(ledger: Ledger) -> No
     }
 
 
+def test_an_incomplete_conclusion_says_so(ledger: Ledger) -> None:
+    ledger.conclude(outcome(kind=OutcomeKind.INCOMPLETE), 40, [])
+    assert ledger.conclusions()["1.2.3"].incomplete
+
+
+def test_a_conclusion_says_whether_its_series_was_incomplete(ledger: Ledger) -> None:
+    for revision, kind in enumerate([OutcomeKind.INCOMPLETE, OutcomeKind.NO_FINDING]):
+        ledger.conclude(outcome(revision=revision, kind=kind), 40, [])
+        assert ledger.conclusions()["1.2.3"].incomplete is (kind is OutcomeKind.INCOMPLETE)
+
+
 @pytest.mark.parametrize("status", [AlertStatus.PRELIMINARY, AlertStatus.CONFIRMED, AlertStatus.INCOMPLETE])
 def test_a_revision_inherits_the_open_pages_of_its_predecessors(ledger: Ledger, status: AlertStatus) -> None:
     say(ledger, alert(status))
@@ -194,6 +205,28 @@ def test_instances_keep_the_series_they_were_last_found_in(ledger: Ledger) -> No
     ledger.remember_instance(9, "1.2.4")
     ledger.remember_instance(7, "1.2.5")
     assert ledger.series_of_instances() == {7: "1.2.5", 9: "1.2.4"}
+
+
+def test_instances_are_found_by_sequence_and_by_series(ledger: Ledger) -> None:
+    for sequence, series in ((3, "1.2.3"), (5, "1.2.4"), (9, "1.2.3"), (7, "1.2.3"), (5, "1.2.3")):
+        ledger.remember_instance(sequence, series)
+    assert ledger.series_of_instances(7) == {7: "1.2.3", 9: "1.2.3"}
+    assert (ledger.series_of(5), ledger.series_of(6)) == ("1.2.3", None)
+    assert list(ledger.sequences_of("1.2.3")) == [3, 5, 7, 9]
+    assert list(ledger.sequences_of("1.2.4")) == []
+
+
+def test_work_begins_at_the_first_instance_beyond_the_conclusion_of_its_series(ledger: Ledger) -> None:
+    assert ledger.first_unconcluded() == 1
+    for sequence, series in ((10, "1.2.3"), (20, "1.2.4"), (40, "1.2.3"), (41, "1.2.3")):
+        ledger.remember_instance(sequence, series)
+    assert ledger.first_unconcluded() == 10
+    conclude(ledger)
+    assert ledger.first_unconcluded() == 20
+    conclude(ledger, series="1.2.4")
+    assert ledger.first_unconcluded() == 41
+    conclude(ledger, revision=1)
+    assert ledger.first_unconcluded() == 42
 
 
 def test_of_many_threads_one_concludes_and_sequences_stay_whole(ledger: Ledger) -> None:

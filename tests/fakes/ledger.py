@@ -7,10 +7,17 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from edge.domain.alert import Alert, AlertStatus
-from edge.domain.arrival import Arrival
-from edge.domain.outcome import Outcome, OutcomeKind
+from edge.domain.arrival import (
+    Arrival,
+    AssociationAborted,
+    AssociationOpened,
+    AssociationReleased,
+    InstanceStored,
+)
+from edge.domain.identity import SopInstanceUID
+from edge.domain.outcome import Conclusion, Outcome, OutcomeKind
 from edge.errors import ShedLoad
-from edge.ports import Clock, Conclusion, Draft, PendingMessage, Receipt
+from edge.ports import Clock, Draft, PendingMessage, Receipt
 
 
 class FakeLedger:
@@ -30,8 +37,19 @@ class FakeLedger:
     def remember_instance(self, sequence: int, series_instance_uid: str) -> None:
         self._series[sequence] = series_instance_uid
 
-    def series_of_instances(self) -> Mapping[int, str]:
-        return dict(self._series)
+    def series_of_instances(self, first: int = 0) -> Mapping[int, str]:
+        return {n: uid for n, uid in self._series.items() if n >= first}
+
+    def series_of(self, sequence: int) -> str | None:
+        return self._series.get(sequence)
+
+    def sequences_of(self, series_instance_uid: str) -> Sequence[int]:
+        return sorted(n for n, uid in self._series.items() if uid == series_instance_uid)
+
+    def first_unconcluded(self) -> int:
+        through = {uid: last.through_sequence for uid, last in self.conclusions().items()}
+        beyond = [n for n, uid in self._series.items() if n > through.get(uid, 0)]
+        return min(beyond, default=max(self._series, default=0) + 1)
 
     def conclusions(self) -> Mapping[str, Conclusion]:
         ordered = sorted(self.outcomes.items(), key=lambda item: item[0][1])
@@ -123,3 +141,18 @@ class FakeJournal:
 
     def after(self, sequence: int, limit: int) -> Sequence[Arrival]:
         return tuple(e for e in self.entries if e.sequence > sequence)[:limit]
+
+    def stored(self, sequences: Sequence[int]) -> Sequence[InstanceStored]:
+        return tuple(e for e in self.entries if isinstance(e, InstanceStored) and e.sequence in sequences)
+
+    def sequence_of(self, sop_instance_uid: SopInstanceUID) -> int | None:
+        instances = [e for e in self.entries if isinstance(e, InstanceStored)]
+        return next((e.sequence for e in instances if e.instance.sop_instance_uid == sop_instance_uid), None)
+
+    def replay_from(self, sequence: int) -> int:
+        ends = AssociationReleased | AssociationAborted
+        ended = {e.association_id for e in self.entries if isinstance(e, ends)}
+        needed = {e.association_id for e in self.entries if e.sequence >= sequence}
+        opened = [e for e in self.entries if isinstance(e, AssociationOpened)]
+        begun = [e.sequence for e in opened if e.association_id in needed or e.association_id not in ended]
+        return min([sequence, *begun])
