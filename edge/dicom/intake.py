@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 import threading
 from collections.abc import Callable, Hashable
-from contextlib import suppress
 from dataclasses import dataclass
 
 from edge.dicom.admission import Admission, RejectReason
@@ -67,6 +66,7 @@ class Intake:
         self._clock = clock
         self._emit = emit
         self._sessions: dict[Hashable, Session] = {}
+        self._unrecorded_ends: list[tuple[Session, bool]] = []
         self._lock = threading.Lock()
 
     def open_sessions(self) -> dict[Hashable, Session]:
@@ -122,6 +122,27 @@ class Intake:
         """It ended without a release, for the reason noted last."""
         self._end(key, released=False)
 
+    def retry_ends(self) -> None:
+        """Records the ends that found no room; a release that is missing costs its series the deadline."""
+        with self._lock:
+            waiting, self._unrecorded_ends = self._unrecorded_ends, []
+        for index, (session, released) in enumerate(waiting):
+            if not self._end_recorded(session, released):
+                with self._lock:
+                    self._unrecorded_ends[:0] = waiting[index:]
+                return
+
+    def _end_recorded(self, session: Session, released: bool) -> bool:
+        """Should this process die before it succeeds, the journal's recovery marks it aborted."""
+        try:
+            if released:
+                self._store.association_released(session.association_id)
+            else:
+                self._store.association_aborted(session.association_id, session.ending)
+        except (OSError, EdgeError):
+            return False
+        return True
+
     def _recorded(self, session: Session, peer: str) -> bool:
         try:
             self._store.association_opened(session.association_id, session.calling, session.called, peer)
@@ -157,11 +178,8 @@ class Intake:
             session = self._sessions.pop(key, None)
         if session is None:
             return
-        # If even this cannot be written, the journal's own recovery marks it aborted at the next start.
-        with suppress(OSError, EdgeError):
-            if released:
-                self._store.association_released(session.association_id)
-            else:
-                self._store.association_aborted(session.association_id, session.ending)
+        if not self._end_recorded(session, released):
+            with self._lock:
+                self._unrecorded_ends.append((session, released))
         how, reason = ("released", "") if released else ("aborted", session.ending)
         self._emit(AssociationEnded(how, reason, session.instances))

@@ -109,9 +109,11 @@ class Receiver:
         for key in self._intake.open_sessions():
             cast("Association", key).join(timeout=1.0)
             self._intake.aborted(key)
+        self._intake.retry_ends()
 
     def _watch(self) -> None:
-        """Closes the books of associations whose thread died without a word."""
+        """Closes the books of associations whose thread died without a word, or that found no room."""
+        self._intake.retry_ends()
         for key in self._intake.open_sessions():
             if not cast("Association", key).is_alive():
                 self._intake.aborted(key)
