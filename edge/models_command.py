@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ from edge.errors import FixConfiguration
 from edge.settings import Settings
 from edge.settings_source import load_settings
 
+_EMBEDDED = "embedded"
 Command = Callable[[argparse.Namespace], int]
 
 
@@ -30,6 +32,17 @@ def add_subcommands(models: argparse.ArgumentParser) -> None:
 
     check = add("check", _check, "tensors, digests, licence and scope of a model folder must agree")
     check.add_argument("model", nargs="?", help="one folder of the repository (default: all)")
+    check.add_argument(
+        "--server",
+        nargs="?",
+        const=_EMBEDDED,
+        metavar="WHERE",
+        help="ask the golden cases of a real Triton too: embedded (started for this) or host:port",
+    )
+    add("list", _list, "what the repository holds, and what Triton serves of it")
+    from edge.build_command import add_arguments  # noqa: PLC0415 - see _check
+
+    add_arguments(add("build", _build, "other precisions, held against FP32, and the TensorRT plan", _BUILD))
     from edge.evaluation import command as evaluation  # noqa: PLC0415 - see _check
 
     evaluate = add("evaluate", _evaluate, "run a model on known cases and write a report", evaluation.ABOUT)
@@ -48,22 +61,53 @@ def model_folder(settings: Settings, name: str) -> Path:
     return folder
 
 
+def model_folders(settings: Settings) -> list[Path]:
+    """Every model folder; raises FixConfiguration when there is none."""
+    folders = sorted(p.parent for p in settings.models.repository.glob("*/clinical.toml"))
+    if not folders:
+        raise FixConfiguration(
+            f"{settings.models.repository} holds no model folder", hint="Set models.repository."
+        )
+    return folders
+
+
 def _check(args: argparse.Namespace) -> int:
+    from edge.clock import SystemClock  # noqa: PLC0415 - see above
+    from edge.evaluation.server import DEADLINE_S, answering  # noqa: PLC0415 - see above
+    from edge.triton.golden_check import check_golden_cases  # noqa: PLC0415 - see above
     from edge.triton.model_check import check_model  # noqa: PLC0415 - commands load only the rooms they use
 
     settings = effective_settings(args)
-    repository = settings.models.repository
-    folders = (
-        [model_folder(settings, args.model)]
-        if args.model
-        else sorted(p.parent for p in repository.glob("*/clinical.toml"))
-    )
-    if not folders:
-        raise FixConfiguration(f"{repository} holds no model folder", hint="Set models.repository.")
-    for folder in folders:
+    for folder in [model_folder(settings, args.model)] if args.model else model_folders(settings):
         check_model(folder)
-        say(f"ok  {folder.name}")
+        if args.server is None:
+            say(f"ok  {folder.name}")
+            continue
+        with answering(args.server, folder, settings, SystemClock(), say) as there:
+            if not there.grpc_url:
+                raise FixConfiguration(f"--server {args.server} is no Triton", hint="Name its host:port.")
+            cases = asyncio.run(check_golden_cases(folder, there.grpc_url, DEADLINE_S))
+        say(f"ok  {folder.name}, {cases} golden cases through Triton")
     return 0
+
+
+def _list(args: argparse.Namespace) -> int:
+    from edge.list_command import listing  # noqa: PLC0415 - see _check
+
+    settings = effective_settings(args)
+    for line in listing(settings, model_folders(settings)):
+        say(line)
+    return 0
+
+
+def _build(args: argparse.Namespace) -> int:
+    from edge.build_command import build  # noqa: PLC0415 - see _check
+    from edge.clock import SystemClock  # noqa: PLC0415 - see _check
+    from edge.list_command import variants_folder  # noqa: PLC0415 - see _check
+
+    settings = effective_settings(args)
+    folder = model_folder(settings, args.model)
+    return build(folder, args.out or variants_folder(settings, folder.name), args, SystemClock(), say)
 
 
 def _evaluate(args: argparse.Namespace) -> int:
@@ -87,3 +131,13 @@ def effective_settings(args: argparse.Namespace) -> Settings:
 def say(line: str) -> None:
     """One line of progress or result, at once."""
     print(line, flush=True)
+
+
+_BUILD = """Makes FP16 and INT8 (Q/DQ, calibrated on synthetic heads) of the model's ONNX on the CPU and holds
+each against FP32: golden cases answered, pages equal on every synthetic series of the test set, volumes
+within 5 %. A variant that fails is refused by name, with the numbers, and not written.
+Where a GPU and TensorRT (10.3 to 11) are present, the plan is built in a child process and must answer
+the golden cases before it becomes 1/model.plan; the one before it is kept for --rollback.
+
+exit codes: 0 done, with the plan or a line that says why there is none; 1 a variant was refused;
+69 no plan although --require-plan; 78 the model or its plan was refused, what is served is as before"""
