@@ -90,10 +90,10 @@ class Blood:
             return np.clip(f[:, VENTRICLE] * 1.6 - 0.2, 0, 1) * near * np.float32(self.fill)
         near = soft(self.distance(p, depth), self.edge_mm)
         if self.type == "subarachnoid":
-            spaces = np.clip(f[:, FLUID] * 1.7 - 0.2, 0, 1)
+            spaces = np.clip(f[:, FLUID] * 2.4 - 0.3, 0, 1)
             if folds is not None:
                 spaces = np.maximum(spaces, folds)
-            uneven = np.clip(0.75 + 0.5 * waves(p, self.phases + 1, 0.25), 0.15, 1)
+            uneven = np.clip(0.9 + 0.4 * waves(p, self.phases + 1, 0.25), 0.45, 1)
             return spaces * near * uneven * np.float32(self.fill) * soft(-depth - 0.5, 1.0)
         if self.type == "intraparenchymal":
             near = near * soft(1.5 - depth, 2.0)

@@ -77,9 +77,9 @@ def _subarachnoid(head: Head, rng: Rng, small: bool, surface: Field, hu: float) 
         centre = np.array([rng.normal(0, 12), rng.normal(-16, 12), rng.normal(-16, 8)])
     r = float(rng.uniform(8, 22) if small else rng.uniform(20, 70))
     size_mm = (r, r * float(rng.uniform(0.7, 1.3)), r * float(rng.uniform(0.6, 1.1)))
-    fill = float(rng.uniform(0.55, 1.0))
+    fill = float(rng.uniform(0.75, 1.0))
     middle = centre.astype(np.float32)
-    return Blood("subarachnoid", middle, size_mm, hu - 3, _phases(rng), edge_mm=10.0, fill=fill)
+    return Blood("subarachnoid", middle, size_mm, hu, _phases(rng), edge_mm=10.0, fill=fill)
 
 
 def _intraparenchymal(head: Head, rng: Rng, small: bool, surface: Field, hu: float) -> Blood:
