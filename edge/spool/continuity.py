@@ -34,9 +34,7 @@ class HighWater:
         self._lock = threading.Lock()
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._file = os.fdopen(descriptor, "r+b", buffering=0)
-        written = self._file.read(_DIGITS)
-        # Zeros or nothing is what a power cut leaves of a file that was not synced.
-        self._reached = int(written) if written.isdigit() else 0
+        self._reached = _number(self._file.read(_DIGITS))
 
     @property
     def reached(self) -> int:
@@ -84,14 +82,19 @@ def go_on_after(connection: sqlite3.Connection, table: str, number: int) -> None
     connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (table, number))
 
 
-def refuse_older_ledger(mark: Path, found: int, reached: int) -> None:
+def accepted_number(path: Path) -> int:
+    """What the mark that a person renamed to `path` says, so that no message number comes twice; or 0."""
+    return _number(path.read_bytes()[:_DIGITS]) if path.exists() else 0
+
+
+def refuse_older_ledger(state_dir: Path, found: int, reached: int) -> None:
     """Raises FixConfiguration when fewer messages are known than were given numbers."""
     if found < reached:
         raise FixConfiguration(
-            f"ledger.db in {mark.parent} ends at message {found}, but this appliance got to {reached}: "
+            f"ledger.db in {state_dir} ends at message {found}, but this appliance got to {reached}: "
             "it is new, or an older copy",
-            hint="Restore the latest ledger.db. If there is none, remove ledger.mark: whatever of the inbox "
-            "this ledger does not know is then analysed, and paged again.",
+            hint="Restore the latest ledger.db. If there is none, rename ledger.mark to ledger.accepted: "
+            "this ledger is then taken, and whatever of the inbox it does not know is analysed and paged again.",
         )
 
 
@@ -119,3 +122,8 @@ def attach(ledger: sqlite3.Connection, journal: JournalSpan) -> None:
     if row is None or not same:
         ledger.execute("DELETE FROM journal")
         ledger.execute("INSERT INTO journal (generation) VALUES (?)", (journal.generation,))
+
+
+def _number(written: bytes) -> int:
+    # Zeros or nothing is what a power cut leaves of a file that was not synced.
+    return int(written) if written.isdigit() else 0

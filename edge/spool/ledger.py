@@ -11,13 +11,21 @@ from pathlib import Path
 from edge.domain.alert import Alert
 from edge.domain.outcome import Conclusion, Outcome
 from edge.ports import Clock, Draft, PendingMessage, Receipt
-from edge.spool.continuity import HighWater, attach, last_number, refuse_older_ledger
+from edge.spool.continuity import (
+    HighWater,
+    accepted_number,
+    attach,
+    go_on_after,
+    last_number,
+    refuse_older_ledger,
+)
 from edge.spool.database import Writer
 from edge.spool.journal import InboxJournal
 from edge.spool.ledger_rows import alert_row, message_row, outcome_row, pending_message, time_text
 
 LEDGER_DATABASE = "ledger.db"
 LEDGER_MARK = "ledger.mark"
+LEDGER_ACCEPTED = "ledger.accepted"
 LEDGER_SCHEMA_VERSION = 2
 
 REMEMBER_INSTANCE = """
@@ -201,10 +209,15 @@ class SqliteLedger:
         connection.execute(INSERT_MESSAGE, message_row(sequence, draft.encode(sequence), self._clock.utc()))
 
     def _refuse_what_does_not_belong(self, state_dir: Path) -> None:
-        with self._writer.reading() as connection:
+        accepted = accepted_number(state_dir / LEDGER_ACCEPTED)
+        with self._writer.transaction() as connection:
             reached = last_number(connection, "outbox")
-        refuse_older_ledger(state_dir / LEDGER_MARK, reached, self._mark.reached)
+            if reached < accepted:
+                go_on_after(connection, "outbox", accepted)
+                reached = accepted
+        refuse_older_ledger(state_dir, reached, self._mark.reached)
         self._mark.note(reached)
+        (state_dir / LEDGER_ACCEPTED).unlink(missing_ok=True)
         with closing(InboxJournal(state_dir)) as journal:
             span = journal.span()
         if span is not None:

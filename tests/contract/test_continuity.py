@@ -72,9 +72,14 @@ def test_a_ledger_that_is_gone_or_older_is_refused_until_a_person_says_so(tmp_pa
             FixConfiguration, match=f"ends at message {0 if lost else 1}.* got to 3"
         ) as refusal:
             work(tmp_path)
-    assert "remove ledger.mark" in refusal.value.advice
-    (tmp_path / "ledger.mark").unlink()
+    assert "rename ledger.mark to ledger.accepted" in refusal.value.advice
+    (tmp_path / "ledger.mark").rename(tmp_path / "ledger.accepted")
     work(tmp_path, 2, 3)
+    ledger = SqliteLedger(tmp_path, clock=FakeClock())
+    # No number comes twice: a pager takes a known one for a repeat.
+    assert [m.sequence for m in ledger.pending(10)] == [*([] if lost else [1]), 4, 5]
+    ledger.close()
+    assert not (tmp_path / "ledger.accepted").exists()
 
 
 def test_a_ledger_copied_in_the_middle_of_a_run_is_older_too(tmp_path: Path) -> None:
