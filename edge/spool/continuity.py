@@ -94,7 +94,7 @@ def refuse_older_ledger(state_dir: Path, found: int, reached: int) -> None:
             f"ledger.db in {state_dir} ends at message {found}, but this appliance got to {reached}: "
             "it is new, or an older copy",
             hint="Restore the latest ledger.db. If there is none, rename ledger.mark to ledger.accepted: "
-            "this ledger is then taken, and whatever of the inbox it does not know is analysed and paged again.",
+            "it is then taken, and whatever of the inbox it does not know is analysed and paged again.",
         )
 
 
