@@ -106,8 +106,9 @@ class Analysis:
             if len(usable) < len(slices):
                 self._fail(Failure("instance_lost", "a stored slice can no longer be read"))
                 return
-            centre = usable[len(usable) // 2].header
-            shapes = slab_segmentation.output_shapes(self._model, centre.rows, centre.columns)
+            centre = usable[len(usable) // 2]
+            header = centre.header
+            shapes = slab_segmentation.output_shapes(self._model, header.rows, header.columns)
             request = InferRequest(
                 model=self._model.model.name,
                 inputs=slab_segmentation.prepare(usable),
@@ -120,7 +121,7 @@ class Analysis:
                 self._fail(Failure("model_refused", "a slab was refused; the log has the reason"))
                 return
         evidence = slab_segmentation.interpret(
-            self._model, slab, centre.pixel_spacing_mm, result.outputs, degraded=result.degraded
+            self._model, slab, centre, result.outputs, degraded=result.degraded
         )
         if self._wanted[slab.centre] == slab:
             self.evidence[slab.centre] = evidence

@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from edge.domain.adjacency import neighbours, promised_step_mm, smallest_step_mm
-from edge.domain.finding import Finding, FindingRule, Level, OperatingPoint
+from edge.domain.finding import Finding, FindingRule, Level, OperatingPoint, Side
 from edge.domain.identity import SopInstanceUID
 from edge.domain.series import Slab, SliceHeader
+
+# So much of the area has to lie on one side for a finding to be called left or right.
+ONE_SIDED = 0.75
 
 
 @dataclass(frozen=True, slots=True)
 class SliceEvidence:
-    """The model's answer for the centre of one slab: per finding key a probability and a mask area."""
+    """The model's answer for the centre of one slab: per finding key a probability and a mask area.
+
+    `left_share` is the part of that area on the patient's left, of keys with an area in a slice
+    whose midline could be seen.
+    """
 
     slab: Slab
     probability: Mapping[str, float]
     area_mm2: Mapping[str, float]
     degraded: bool = False
+    left_share: Mapping[str, float] = field(default_factory=dict[str, float])
 
 
 def find(
@@ -99,4 +107,17 @@ def _finding(
         volume_ml=_volume_ml(rule.key, run, evidence),
         slices=tuple(h.sop_instance_uid for h in run),
         key_slice=largest.sop_instance_uid,
+        area_mm2=evidence[largest.sop_instance_uid].area_mm2[rule.key],
+        side=_side(rule.key, [evidence[h.sop_instance_uid] for h in run]),
     )
+
+
+def _side(key: str, run: Sequence[SliceEvidence]) -> Side:
+    seen = [(e.area_mm2[key], e.left_share[key]) for e in run if key in e.left_share]
+    area = sum(a for a, _ in seen)
+    if area <= 0:
+        return Side.UNKNOWN
+    left = sum(a * share for a, share in seen) / area
+    if left >= ONE_SIDED:
+        return Side.LEFT
+    return Side.RIGHT if left <= 1 - ONE_SIDED else Side.BOTH

@@ -23,6 +23,15 @@ class Level(StrEnum):
     WORKLIST = "worklist"
 
 
+class Side(StrEnum):
+    """The patient's side; BOTH is on both or across the midline, UNKNOWN where no midline was seen."""
+
+    LEFT = "left"
+    RIGHT = "right"
+    BOTH = "both"
+    UNKNOWN = "unknown"
+
+
 @dataclass(frozen=True, slots=True)
 class FindingCode:
     """A SNOMED CT concept, or another scheme's, as in DICOM's code sequences (PS3.3 8.8)."""
@@ -54,7 +63,10 @@ class FindingRule:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A rule that was passed: the longest run of neighbouring slices that passed it, feet to head."""
+    """A rule that was passed: the largest run of neighbouring slices that passed it, feet to head.
+
+    `key_slice` is the one with the largest area, `area_mm2` that area.
+    """
 
     rule: FindingRule
     level: Level
@@ -62,3 +74,5 @@ class Finding:
     volume_ml: float
     slices: tuple[SopInstanceUID, ...]
     key_slice: SopInstanceUID
+    area_mm2: float = 0.0
+    side: Side = Side.UNKNOWN

@@ -24,6 +24,7 @@ OTHER_KINDS = frozenset({"localizer", "not_a_slice"})
 class SliceHeader:
     """What is known of one slice without its pixels.
 
+    `orientation_lps` is ImageOrientationPatient, row cosines before column cosines (PS3.3 C.7.6.2).
     `offset_mm` is the position along the slice normal in LPS; `pixel_spacing_mm` is (row, column)
     as in PixelSpacing; `head_area_mm2` is the patient's cross-section, measured from the pixels.
     """
@@ -50,6 +51,7 @@ class SliceHeader:
     patient_age_years: float | None = None
     head_area_mm2: float = 0.0
     accession_number: str = field(default="", repr=False)
+    orientation_lps: tuple[float, float, float, float, float, float] = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 
     @property
     def plane(self) -> tuple[object, ...]:

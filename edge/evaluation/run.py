@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from itertools import chain
 
 from edge.dicom.reader import DicomReader
+from edge.domain.finding import Side
 from edge.domain.outcome import OutcomeKind
 from edge.evaluation.cases import Case, folder_cases, synthetic_cases
 from edge.evaluation.command import DEFAULT_GENERATOR, EMBEDDED, ONNX, Plan
@@ -109,7 +110,7 @@ def case_said(judged: Judged) -> CaseSaid:
                 volume_ml=found.volume_ml if found is not None else 0.0,
                 mask_ml=judged.mask_ml[key],
                 slices=len(found.slices) if found is not None else 0,
-                side="",
+                side=found.side if found is not None else Side.UNKNOWN,
             )
         )
     slices: list[SliceSaid] = []

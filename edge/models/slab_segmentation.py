@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from edge.domain.evidence import SliceEvidence
 from edge.domain.series import Slab
+from edge.imaging.laterality import midline
 from edge.imaging.volume import Slice
 from edge.models.contract import ClinicalModel
 
@@ -43,19 +44,25 @@ def output_shapes(model: ClinicalModel, rows: int, columns: int) -> dict[str, tu
 def interpret(
     model: ClinicalModel,
     slab: Slab,
-    pixel_spacing_mm: tuple[float, float],
+    centre: Slice,
     outputs: Mapping[str, NDArray[Any]],
     *,
     degraded: bool,
 ) -> SliceEvidence:
     """What the outputs of one slab say of its centre slice."""
-    pixel_mm2 = pixel_spacing_mm[0] * pixel_spacing_mm[1]
-    certain = np.ceil(model.tensors.mask_threshold * 255)
-    areas = np.count_nonzero(outputs[MASK][0] >= certain, axis=(1, 2)) * pixel_mm2
+    spacing_mm = centre.header.pixel_spacing_mm
+    masks = outputs[MASK][0] >= np.ceil(model.tensors.mask_threshold * 255)
+    areas = np.count_nonzero(masks, axis=(1, 2)) * (spacing_mm[0] * spacing_mm[1])
     keys = [f.key for f in model.findings]
+    line = midline(centre.hu_yx, spacing_mm, centre.header.orientation_lps) if areas.any() else None
     return SliceEvidence(
         slab=slab,
         probability={k: float(p) for k, p in zip(keys, outputs[PROBABILITY][0], strict=True)},
         area_mm2={k: float(a) for k, a in zip(keys, areas, strict=True)},
         degraded=degraded,
+        left_share={
+            k: line.left_share(mask, spacing_mm)
+            for k, mask, area in zip(keys, masks, areas, strict=True)
+            if line is not None and area > 0
+        },
     )

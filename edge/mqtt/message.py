@@ -21,7 +21,7 @@ from pydantic import (
 )
 
 from edge.domain.alert import Alert, AlertStatus
-from edge.domain.finding import Finding, Level, Urgency
+from edge.domain.finding import Finding, Level, Side, Urgency
 from edge.domain.outcome import ModelIdentity, Outcome, OutcomeKind
 
 SCHEMA_VERSION = "1.0"
@@ -75,6 +75,7 @@ class FindingWords(_Words):
     probability: Probability = Field(description="Highest probability on any slice of the run.")
     volume_ml: Millilitres = Field(description="Volume of the segmented run in mL.")
     slices: int = Field(ge=0, description="Number of neighbouring slices in the run.")
+    side: Side = Field(default=Side.UNKNOWN, description="The patient's side, from the mask and the skull.")
 
     @classmethod
     def of(cls, finding: Finding) -> FindingWords:
@@ -89,6 +90,7 @@ class FindingWords(_Words):
             probability=finding.probability,
             volume_ml=finding.volume_ml,
             slices=len(finding.slices),
+            side=finding.side,
         )
 
 

@@ -15,9 +15,10 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 from pydantic import ValidationError
 
+from edge.domain.finding import Side
 from edge.errors import RejectInput
 from edge.mqtt.connection import AT_LEAST_ONCE, FIRST_REFUSAL, client_for
-from edge.mqtt.message import ANY_MESSAGE, AlertMessage, EdgeMessage, ResultMessage
+from edge.mqtt.message import ANY_MESSAGE, AlertMessage, EdgeMessage, FindingWords, ResultMessage
 from edge.ports import Clock
 from edge.settings import MqttSettings
 
@@ -149,16 +150,16 @@ def format_page(message: AlertMessage | ResultMessage) -> str:
     )
     where = f"{message.scanner}, accession {message.accession_token or 'none'}, revision {message.revision}"
     if isinstance(message, ResultMessage):
-        found = "; ".join(
-            _measured(f.meaning, f.probability, f.volume_ml, f.slices) for f in message.findings
-        )
+        found = "; ".join(_measured(f) for f in message.findings)
         said = f"{message.outcome.replace('_', ' ')}: {found or message.detail or message.reason}"
         return f"{marks}RESULT {said}\n  {where}"
     finding = message.finding
-    said = _measured(finding.meaning, finding.probability, finding.volume_ml, finding.slices)
+    said = _measured(finding)
     how = f"{message.urgency.upper()} {message.status.upper()}"
     return f"{marks}{how} {said}\n  {where}, alert {message.alert_id}"
 
 
-def _measured(meaning: str, probability: float, volume_ml: float, slices: int) -> str:
-    return f"{meaning}, p {probability:.2f}, {volume_ml:.1f} mL on {slices} slices"
+def _measured(finding: FindingWords) -> str:
+    side = "" if finding.side is Side.UNKNOWN else f" {finding.side}"
+    size = f"{finding.volume_ml:.1f} mL on {finding.slices} slices"
+    return f"{finding.meaning}{side}, p {finding.probability:.2f}, {size}"

@@ -94,6 +94,7 @@ def test_an_alert_says_everything_a_consumer_was_promised() -> None:
             "probability": 0.93,
             "volume_ml": 11.5,
             "slices": 3,
+            "side": "left",
         },
         "timings": {
             "first_slice_received_at": "2024-05-01T03:00:00.250Z",
@@ -228,7 +229,7 @@ def test_a_page_fits_two_lines_and_says_test_and_degraded_first() -> None:
     draft = MESSAGES.alert(replace(alert(), degraded=True))
     assert isinstance(draft.message, AlertMessage)
     assert format_page(draft.message.model_copy(update={"test": True})) == (
-        "[TEST] [DEGRADED] CRITICAL PRELIMINARY Intracranial hemorrhage, p 0.93, 11.5 mL on 3 slices\n"
+        "[TEST] [DEGRADED] CRITICAL PRELIMINARY Intracranial hemorrhage left, p 0.93, 11.5 mL on 3 slices\n"
         "  CT ER, accession acce55, revision 0, alert a1"
     )
 
@@ -237,7 +238,7 @@ def test_a_page_fits_two_lines_and_says_test_and_degraded_first() -> None:
     ("kind", "words"),
     [
         (OutcomeKind.NO_FINDING, "RESULT no finding: 36 slices"),
-        (OutcomeKind.FINDING, "RESULT finding: Intracranial hemorrhage, p 0.93, 11.5 mL on 3 slices"),
+        (OutcomeKind.FINDING, "RESULT finding: Intracranial hemorrhage left, p 0.93, 11.5 mL on 3 slices"),
     ],
 )
 def test_a_result_is_said_in_one_line_and_its_place(kind: OutcomeKind, words: str) -> None:
