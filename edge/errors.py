@@ -47,3 +47,9 @@ class InboxFull(ShedLoad):
     """The inbox has less free space than dicom.min_free_gib."""
 
     hint = "Free disk space, or lower dicom.min_free_gib if the disk is meant to be this full."
+
+
+class InboxUnreadable(ShedLoad):
+    """A stored file is there and could not be read just now; the message is the errno's name."""
+
+    hint = "Check the disk, the free memory and the limit of open files of edge agent."

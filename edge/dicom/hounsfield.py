@@ -8,10 +8,12 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
+from pydicom.encaps import get_frame
 from pydicom.pixels.utils import pixel_array
-from pydicom.uid import UID
+from pydicom.uid import UID, RLELossless
 
 from edge.dicom.attributes import integer, numbers, text
+from edge.dicom.codestream import check_fragments, check_rle_segments, frame_size
 from edge.dicom.slice_header import NotASlice
 from edge.errors import RejectInput
 
@@ -73,6 +75,7 @@ def _stored_yx(data_set: Dataset) -> NDArray[np.integer[Any]]:
     allocated, bits = integer(data_set, "BitsAllocated") or 16, integer(data_set, "BitsStored") or 16
     syntax = UID(str(data_set.file_meta.TransferSyntaxUID))
     if syntax.is_encapsulated:
+        _check_frame(data_set, syntax, rows, columns, allocated)
         decoded = _decompressed(data_set)
     else:
         _check_length(len(cast("bytes", data_set.PixelData)), rows, columns, allocated)
@@ -84,9 +87,23 @@ def _stored_yx(data_set: Dataset) -> NDArray[np.integer[Any]]:
     return (stored << spare) >> spare if spare and not syntax.is_encapsulated else stored
 
 
+def _check_frame(data_set: Dataset, syntax: UID, rows: int, columns: int, allocated: int) -> None:
+    """Before decoding, for a decoder allocates what the codestream claims and not what Rows says."""
+    encapsulated = cast("bytes", data_set.PixelData)
+    check_fragments(encapsulated)
+    frame = get_frame(encapsulated, 0, number_of_frames=1)
+    if syntax == RLELossless:
+        return check_rle_segments(frame, allocated // 8)
+    claimed = frame_size(frame)
+    if (claimed.rows, claimed.columns, claimed.samples) != (rows, columns, 1) or claimed.bits > allocated:
+        raise RejectInput("frame_size_mismatch")
+    return None
+
+
 def _decompressed(data_set: Dataset) -> NDArray[Any]:
     try:
-        return pixel_array(data_set, raw=True, decoding_plugin="pylibjpeg")
+        # The index keeps it from decoding frames that nobody announced and nobody checked.
+        return pixel_array(data_set, index=0, raw=True, decoding_plugin="pylibjpeg")
     except BaseException as error:
         # pylibjpeg-rle panics on damaged segments, and a Rust panic is no Exception.
         if type(error).__name__ != "PanicException":

@@ -5,16 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from pydicom import dcmread  # pyright: ignore[reportUnknownVariableType] # its PathLike is bare
 from pydicom.dataset import Dataset
 
 from edge.dicom.hounsfield import hounsfield_yx
-from edge.dicom.slice_header import NotASlice, require_slice, series_of, slice_header
+from edge.dicom.part10_file import Part10File, load_pixel_data, read_header, unreadable
+from edge.dicom.salvage import salvaged_uids
+from edge.dicom.slice_header import NotASlice, named, require_slice, slice_header, uids_in
 from edge.domain.arrival import StoredInstance
 from edge.domain.series import UnusableInstance
-from edge.errors import RejectInput
+from edge.errors import InboxUnreadable, RejectInput
 from edge.imaging.coverage import head_area_mm2
 from edge.imaging.volume import Slice
+
+# Where Study and Series Instance UID of a damaged header are looked for.
+_HEADER_BYTES = 1 << 20
 
 
 class DicomReader:
@@ -24,35 +28,66 @@ class DicomReader:
         self._state_dir = state_dir
 
     def read(self, instance: StoredInstance) -> Slice | UnusableInstance:
-        """Never raises for what a peer sent, however damaged; blocks for a decode (5-40 ms at 512²)."""
-        data_set: Dataset | None = None
+        """A slice or why it is none, however damaged; blocks for a decode (5-40 ms at 512²).
+
+        Raises InboxUnreadable, and nothing else, when the file is there and this box cannot read it just
+        now (EIO, EMFILE, no memory): the same call may succeed later.
+        """
         try:
-            data_set = dcmread(self._state_dir / instance.path)
-            return _slice(data_set, instance)
-        except NotASlice as kind:
-            return _unusable(data_set, instance, kind.reason, unreadable=False)
-        except RejectInput as error:
-            return _unusable(data_set, instance, error.reason, unreadable=True)
-        except OSError:
-            return _unusable(data_set, instance, "file_unavailable", unreadable=True)
-        except Exception:  # noqa: BLE001 - boundary: damaged bytes make pydicom raise anything
-            reason = "not_dicom" if data_set is None else "undecodable"
-            return _unusable(data_set, instance, reason, unreadable=True)
+            opened = (self._state_dir / instance.path).open("rb")
+        except FileNotFoundError:
+            return _unusable(None, None, instance, "file_unavailable", unreadable=True)
+        except OSError as error:
+            raise unreadable(error) from error
+        with opened:
+            return _read(Part10File(opened), instance)
 
 
-def _slice(data_set: Dataset, instance: StoredInstance) -> Slice:
-    require_slice(data_set, instance.sop_class_uid, has_pixels="PixelData" in data_set)
+def _read(file: Part10File, instance: StoredInstance) -> Slice | UnusableInstance:
+    data_set: Dataset | None = None
+    try:
+        data_set = read_header(file)
+        return _slice(data_set, file, instance)
+    except NotASlice as kind:
+        return _unusable(data_set, file, instance, kind.reason, unreadable=False)
+    except RejectInput as error:
+        return _unusable(data_set, file, instance, error.reason, unreadable=True)
+    except InboxUnreadable:
+        raise
+    except MemoryError as error:
+        raise InboxUnreadable("enomem") from error
+    except Exception:  # noqa: BLE001 - boundary: damaged bytes make pydicom raise anything
+        reason = "not_dicom" if data_set is None else "undecodable"
+        return _unusable(data_set, file, instance, reason, unreadable=True)
+
+
+def _slice(data_set: Dataset, file: Part10File, instance: StoredInstance) -> Slice:
+    if file.size < instance.size_bytes:
+        raise RejectInput("truncated")
+    require_slice(data_set, instance.sop_class_uid, has_pixels=file.left > 0)
     header = slice_header(data_set, instance)
+    load_pixel_data(data_set, file, native_bytes=2 * header.rows * header.columns)
     hu_yx = hounsfield_yx(data_set)
     hu_yx.setflags(write=False)
     return Slice(replace(header, head_area_mm2=head_area_mm2(hu_yx, header.pixel_spacing_mm)), hu_yx)
 
 
 def _unusable(
-    data_set: Dataset | None, instance: StoredInstance, reason: str, *, unreadable: bool
+    data_set: Dataset | None,
+    file: Part10File | None,
+    instance: StoredInstance,
+    reason: str,
+    *,
+    unreadable: bool,
 ) -> UnusableInstance:
+    """Of the series its header names, so that it bars a negative there; else of one made up."""
     try:
-        study, series = series_of(data_set, instance)
+        study, series = uids_in(data_set)
     except Exception:  # noqa: BLE001 - boundary: the damage may sit in these attributes
-        study, series = series_of(None, instance)
-    return UnusableInstance(study, series, instance.sop_instance_uid, reason, unreadable)
+        study, series = "", ""
+    if file is not None and not (study and series):
+        file.seek(0)
+        left = salvaged_uids(file.read(_HEADER_BYTES))
+        study, series = study or left[0], series or left[1]
+    names = named(study, series, instance)
+    return UnusableInstance(*names, instance.sop_instance_uid, reason, unreadable)

@@ -78,7 +78,7 @@ def slice_header(data_set: Dataset, instance: StoredInstance) -> SliceHeader:
     if not math.isfinite(offset_mm):
         raise RejectInput("bad_geometry")
     orientation, tilt = tilt_deg(plane)
-    study, series = series_of(data_set, instance)
+    study, series = named(*uids_in(data_set), instance)
     return SliceHeader(
         study_instance_uid=study,
         series_instance_uid=series,
@@ -101,15 +101,19 @@ def slice_header(data_set: Dataset, instance: StoredInstance) -> SliceHeader:
         manufacturer=text(data_set, "Manufacturer"),
         patient_age_years=age_years(text(data_set, "PatientAge")),
         accession_number=text(data_set, "AccessionNumber"),
+        orientation_lps=(*plane.row_cosines, *plane.column_cosines),
     )
 
 
-def series_of(
-    data_set: Dataset | None, instance: StoredInstance
-) -> tuple[StudyInstanceUID, SeriesInstanceUID]:
-    """Study and series of an instance, made up from its SOP Instance UID where the data set is mute."""
-    study = text(data_set, "StudyInstanceUID") if data_set is not None else ""
-    series = text(data_set, "SeriesInstanceUID") if data_set is not None else ""
+def uids_in(data_set: Dataset | None) -> tuple[str, str]:
+    """Study and Series Instance UID as the data set has them, empty where it is mute."""
+    if data_set is None:
+        return "", ""
+    return text(data_set, "StudyInstanceUID"), text(data_set, "SeriesInstanceUID")
+
+
+def named(study: str, series: str, instance: StoredInstance) -> tuple[StudyInstanceUID, SeriesInstanceUID]:
+    """Study and series of an instance, made up from its SOP Instance UID where they are empty."""
     return (
         StudyInstanceUID(study or derived_uid("study of", instance.sop_instance_uid)),
         SeriesInstanceUID(series or derived_uid("series of", instance.sop_instance_uid)),

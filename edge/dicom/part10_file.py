@@ -1,0 +1,86 @@
+"""One stored Part 10 file, read no further than needed and never beyond its end."""
+
+from __future__ import annotations
+
+import errno
+import os
+from io import BufferedReader
+from typing import BinaryIO, cast
+
+from pydicom import dcmread  # pyright: ignore[reportUnknownVariableType] # its PathLike is bare
+from pydicom.dataset import Dataset
+from pydicom.filereader import read_dataset
+from pydicom.tag import BaseTag
+
+from edge.errors import InboxUnreadable, RejectInput
+
+_PIXEL_DATA = 0x7FE00010
+# Private elements larger than this are passed over; no attribute we look at comes near.
+_LARGE_ELEMENT_BYTES = 65536
+_TRAILING_BYTES = 1 << 20
+
+
+class Part10File:
+    """A file object for pydicom: what a damaged length claims beyond the end is not asked for.
+
+    Reading raises InboxUnreadable where the operating system fails, so that no other OSError is taken
+    for that.
+    """
+
+    def __init__(self, file: BufferedReader) -> None:
+        self._file = file
+        self.size = os.fstat(file.fileno()).st_size
+
+    @property
+    def left(self) -> int:
+        """Bytes from here to the end."""
+        return max(0, self.size - self._file.tell())
+
+    def read(self, size: int = -1, /) -> bytes:
+        try:
+            return self._file.read(self.left if size < 0 else min(size, self.left))
+        except OSError as error:
+            raise unreadable(error) from error
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+
+def unreadable(error: OSError) -> InboxUnreadable:
+    """The same trouble in our words; the message is a label like `eio` and names no file."""
+    return InboxUnreadable(errno.errorcode.get(error.errno or 0, "os_error").lower())
+
+
+def read_header(file: Part10File) -> Dataset:
+    """Everything before the pixel data, where the file then stands: at its end if there are none.
+
+    Raises RejectInput for a header that breaks off, of which pydicom keeps nothing, and what pydicom raises.
+    """
+    data_set = dcmread(file, stop_before_pixels=True, defer_size=_LARGE_ELEMENT_BYTES)
+    if not len(data_set):
+        raise RejectInput("truncated")
+    return data_set
+
+
+def load_pixel_data(data_set: Dataset, file: Part10File, native_bytes: int) -> None:
+    """Adds Pixel Data; raises RejectInput for more than a frame of `native_bytes` can need, unread."""
+    if file.left > 2 * native_bytes + _TRAILING_BYTES:
+        raise RejectInput("pixel_data_too_long")
+    implicit, little_endian = data_set.original_encoding
+    found = read_dataset(
+        cast("BinaryIO", file), bool(implicit), bool(little_endian), stop_when=_behind_pixel_data
+    )
+    if _PIXEL_DATA not in found:
+        raise RejectInput("truncated")
+    data_set[_PIXEL_DATA] = found[_PIXEL_DATA]
+    # One frame needs no offsets, and wrong ones would show the decoder another frame than was checked.
+    for keyword in ("ExtendedOffsetTable", "ExtendedOffsetTableLengths"):
+        if keyword in data_set:
+            delattr(data_set, keyword)
+
+
+def _behind_pixel_data(tag: BaseTag, vr: str | None, length: int) -> bool:
+    return tag != _PIXEL_DATA
