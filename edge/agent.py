@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import traceback
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping
-from pathlib import Path
-from typing import cast
 
 from edge.domain.arrival import (
     AssociationAborted,
@@ -24,6 +21,7 @@ from edge.domain.naming import series_reference
 from edge.domain.outcome import SeriesReference
 from edge.domain.series import SeriesInProgress
 from edge.domain.statement import Speaker
+from edge.errors import where
 from edge.history import Progress, SeriesHistory
 from edge.intake import Taken
 from edge.patience import patiently
@@ -171,7 +169,7 @@ class Agent:
             raise  # the disk, not the series: the process ends and starts over from the journal
         except Exception as error:  # noqa: BLE001 - boundary: one series must never stop the others
             history.crashes += 1
-            self._around.emit(TaskFailed("journey", _where(error)))
+            self._around.emit(TaskFailed("journey", where(error)))
             if history.crashes < MAX_CRASHES:
                 self.progress.series_open -= 1
                 self._open(history, _ends_and_duplicates(history), tasks)
@@ -220,11 +218,3 @@ def _ends_and_duplicates(history: SeriesHistory) -> list[Delivery]:
 
 def _drain(mailbox: asyncio.Queue[Delivery]) -> list[Delivery]:
     return [mailbox.get_nowait() for _ in range(mailbox.qsize())]
-
-
-def _where(error: BaseException) -> str:
-    """Type and place of an error, never its text: that could hold what the sender sent."""
-    group = cast("BaseExceptionGroup[BaseException]", error)
-    first = group.exceptions[0] if isinstance(error, BaseExceptionGroup) else error
-    frame = traceback.extract_tb(first.__traceback__)[-1]
-    return f"{type(first).__name__} at {Path(frame.filename).name}:{frame.lineno}"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+import traceback
+from pathlib import Path
+from typing import ClassVar, cast
 
 
 class EdgeError(Exception):
@@ -53,3 +55,12 @@ class InboxUnreadable(ShedLoad):
     """A stored file is there and could not be read just now; the message is the errno's name."""
 
     hint = "Check the disk, the free memory and the limit of open files of edge agent."
+
+
+def where(error: BaseException) -> str:
+    """Type and place of an error, never its text: that could hold what the sender sent."""
+    group = cast("BaseExceptionGroup[BaseException]", error)
+    first = group.exceptions[0] if isinstance(error, BaseExceptionGroup) else error
+    frames = traceback.extract_tb(first.__traceback__)
+    place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "no frame"
+    return f"{type(first).__name__} at {place}"
