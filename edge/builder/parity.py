@@ -50,10 +50,10 @@ class Verdict:
 def read_series(model: ClinicalModel, series: Series, answer: Answer) -> Reading:
     """What the agent would say of a complete series with these answers."""
     evidence: dict[SopInstanceUID, SliceEvidence] = {}
+    centres = {s.header.sop_instance_uid: s for s in series.slices}
     for slab, tensors in series.slabs(model.tensors.slab_depth):
-        spacing_mm = series.slices[0].header.pixel_spacing_mm
-        said = interpret(model, slab, spacing_mm, answer(tensors), degraded=False)
-        evidence[slab.centre] = said
+        centre = centres[slab.centre]
+        evidence[slab.centre] = interpret(model, slab, centre, answer(tensors), degraded=False)
     findings = {f.rule.key: f for f in settle(model.rules, series.headers, evidence)}
     return Reading(series.name, findings, evidence)
 
