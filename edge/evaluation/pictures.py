@@ -15,7 +15,7 @@ from edge.imaging.volume import Slice
 
 # A subdural window: brain and blood both show.
 WINDOW_HU = (-10.0, 110.0)
-WIDEST_PX = 168
+WIDEST_PX = 216
 _GREYS = 32
 _TISSUE_HU = -300
 _MARGIN_MM = 4.0
