@@ -33,7 +33,15 @@ class RetryPeer(EdgeError):
     """The other side is away or busy; the same request may succeed later."""
 
 
-class MessageRefused(RetryPeer):
+class NotPublished(RetryPeer):
+    """The broker has not acknowledged a message; `reason`, one word in snake_case, is a metric label."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class MessageRefused(NotPublished):
     """The broker is there but would not take this one message; the next one may well pass."""
 
 

@@ -143,9 +143,9 @@ class MessageSummary:
 
 
 class AlertChannel(Protocol):
-    """Blocking; called from the one thread that owns the outbox. Raises RetryPeer when no PUBACK came.
+    """Blocking; called from the one thread that owns the outbox. Raises NotPublished.
 
-    The error's message is one label in snake_case: not_connected, puback_timeout, connection_lost, or
+    The error's `reason` is one label in snake_case: not_connected, puback_timeout, connection_lost, or
     with MessageRefused the name of MQTT 5's reason code (quota_exceeded, not_authorized, ...).
     """
 
@@ -184,11 +184,12 @@ class Journal(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PendingMessage:
-    """One row of the outbox that no PUBACK came for yet."""
+    """One row of the outbox that is not published; `unheard` when PUBACK came, but nobody listened."""
 
     sequence: int
     enqueued_at: datetime
     message: OutboundMessage
+    unheard: bool = False
 
 
 class Ledger(Protocol):
@@ -202,7 +203,8 @@ class Ledger(Protocol):
     id, status and revision were raised before, `conclude` when this series revision has its outcome
     already; both then change nothing. Equal draft keys make one message. The callbacks of
     `on_enqueued` run after the commit, on the calling thread, and must neither block nor raise. A
-    second `published` changes nothing; `outbox_depth` is the number of pending messages and the time
+    second `published` changes nothing, and `unheard` writes a receipt down but leaves the message
+    pending; `outbox_depth` is the number of pending messages and the time
     of the oldest. `check` raises OSError once the disk has failed for good: the process must end.
     """
 
@@ -219,6 +221,7 @@ class Ledger(Protocol):
     ) -> bool: ...
     def pending(self, limit: int) -> Sequence[PendingMessage]: ...
     def published(self, sequence: int, receipt: Receipt, at: datetime) -> None: ...
+    def unheard(self, sequence: int, receipt: Receipt) -> None: ...
     def outbox_depth(self) -> tuple[int, datetime | None]: ...
     def check(self) -> None: ...
     def on_enqueued(self, wake: Callable[[], None]) -> None: ...

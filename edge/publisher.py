@@ -1,7 +1,10 @@
 """From the outbox to the broker: one thread owns both, so nothing is published twice by accident.
 
 A message stays in the outbox until its PUBACK is written down, so a crash at any point repeats it
-under the same key and never loses it. A wake-up is only a hint; the outbox is read every second anyway.
+under the same key and never loses it. An alert that the broker had no subscriber for (0x10) stays as
+well and is offered until somebody got it, for a pager may be back in seconds and brokers forget
+sessions; no other message waits for it but later steps of the same alert.
+A wake-up is only a hint; the outbox is read every second anyway.
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
-from edge.errors import MessageRefused, RetryPeer
+from edge.errors import MessageRefused, NotPublished, where
 from edge.ports import (
     AlertChannel,
     Clock,
@@ -21,6 +24,7 @@ from edge.ports import (
     PendingMessage,
     Receipt,
 )
+from edge.postponed import REFUSED_AGAIN_S, Postponed
 from edge.settings import MqttSettings
 from edge.telemetry.events import (
     AlertPublished,
@@ -37,7 +41,6 @@ LOOK_EVERY_S = 1.0
 BATCH = 256
 FIRST_BACKOFF_S = 0.25
 LONGEST_BACKOFF_S = 2.0
-ASK_AGAIN_S = 5.0
 
 
 class Publisher:
@@ -72,8 +75,9 @@ class Publisher:
         self._next_heartbeat = clock.monotonic()
         self._status_said: OutboundMessage | None = None
         self._expired: set[int] = set()
-        self._refused: set[int] = set()
-        self._ask_again_at = clock.monotonic()
+        self._status_again_at = clock.monotonic()
+        self._postponed = Postponed()
+        self._summaries: dict[int, MessageSummary] = {}
         self._unmarked: dict[int, Receipt] = {}
         ledger.on_enqueued(self._woken.set)
 
@@ -83,7 +87,7 @@ class Publisher:
             try:
                 pause_s = self.turn()
             except Exception as error:  # noqa: BLE001 -- supervised boundary: pages must go on
-                self._emit(TaskFailed("publisher", f"{type(error).__name__}: {error}"))
+                self._emit(TaskFailed("publisher", where(error)))
                 self._failures += 1
                 pause_s = self._backoff_s()
             # While the broker fails, new messages must not turn the pause into a storm of attempts.
@@ -101,7 +105,7 @@ class Publisher:
         try:
             self._drain()
             self._say_how_it_is()
-        except RetryPeer:
+        except NotPublished:
             self._failures += 1
             return self._backoff_s()
         self._failures = 0
@@ -110,27 +114,47 @@ class Publisher:
     def _drain(self) -> None:
         """Until the outbox is empty, something new came in, or the broker is away.
 
-        Messages that the broker refused stay behind for a while, and the window grows by their
-        number: a forbidden topic must not dam up the others.
+        What is postponed stays behind, and the window grows by it: a forbidden topic must not dam up
+        the others. Later steps of an alert stay behind an earlier one, so that none overtakes another.
         """
-        waiting = self._ledger.pending(BATCH + len(self._refused))
-        summaries = {p.sequence: self._summarise(p.message) for p in waiting}
-        if self._clock.monotonic() >= self._ask_again_at:
-            self._refused.clear()
-        to_send = [p for p in waiting if p.sequence not in self._refused]
-        for pending in alerts_first(to_send, summaries):
+        waiting = self._ledger.pending(BATCH + len(self._postponed))
+        self._summaries = {
+            p.sequence: self._summaries.get(p.sequence) or self._summarise(p.message) for p in waiting
+        }
+        held: set[str] = set()
+        for pending in alerts_first(waiting, self._summaries):
+            alert = self._summaries[pending.sequence].alert
+            if alert in held:
+                continue
+            if self._postponed.holds(pending.sequence, self._clock.monotonic()):
+                held |= {alert} - {""}
+                continue
             if self._stopping.is_set():
                 return
-            self._note_expiry(pending, summaries[pending.sequence])
-            receipt = self._unmarked.get(pending.sequence) or self._publish(pending.message)
-            if receipt is None:
-                self._refused.add(pending.sequence)
-                self._ask_again_at = self._clock.monotonic() + ASK_AGAIN_S
-            else:
-                self._mark(pending, summaries[pending.sequence], receipt)
+            if not self._offer(pending, self._summaries[pending.sequence]):
+                held |= {alert} - {""}
             self._say_how_it_is()
             if self._woken.is_set():
                 return
+
+    def _offer(self, pending: PendingMessage, summary: MessageSummary) -> bool:
+        """Whether the message is off our hands."""
+        self._note_expiry(pending, summary)
+        receipt = self._unmarked.get(pending.sequence) or self._publish(pending.message)
+        now = self._clock.monotonic()
+        if receipt is None:
+            self._postponed.refused(pending.sequence, now)
+        elif summary.alert and not receipt.subscribers:
+            self._postponed.unheard(pending.sequence, now, expired=pending.sequence in self._expired)
+            if not pending.unheard:
+                self._ledger.unheard(pending.sequence, receipt)
+                self._tell_of_alert(summary, receipt)
+        else:
+            self._mark(pending, summary, receipt)
+            if summary.alert:
+                self._postponed.somebody_listens(now)
+            return True
+        return False
 
     def _mark(self, pending: PendingMessage, summary: MessageSummary, receipt: Receipt) -> None:
         """A disk that will not take the mark is tried again, but the message is not sent again."""
@@ -139,19 +163,24 @@ class Publisher:
         self._ledger.published(pending.sequence, receipt, now)
         del self._unmarked[pending.sequence]
         self._expired.discard(pending.sequence)
+        self._postponed.done(pending.sequence)
         queued_s = _age_s(now, pending.enqueued_at)
         self._emit(MessagePublished(summary.kind, queued_s or 0.0, receipt.subscribers))
         if summary.alert:
-            self._emit(
-                AlertPublished(
-                    alert=summary.alert,
-                    status=summary.status,
-                    subscribers=receipt.subscribers,
-                    first_slice_age_s=_age_s(now, summary.first_slice_received_at),
-                    positive_slice_age_s=_age_s(now, summary.first_positive_slice_received_at),
-                    last_slice_age_s=_age_s(now, summary.last_slice_received_at),
-                )
+            self._tell_of_alert(summary, receipt)
+
+    def _tell_of_alert(self, summary: MessageSummary, receipt: Receipt) -> None:
+        now = self._clock.utc()
+        self._emit(
+            AlertPublished(
+                alert=summary.alert,
+                status=summary.status,
+                subscribers=receipt.subscribers,
+                first_slice_age_s=_age_s(now, summary.first_slice_received_at),
+                positive_slice_age_s=_age_s(now, summary.first_positive_slice_received_at),
+                last_slice_age_s=_age_s(now, summary.last_slice_received_at),
             )
+        )
 
     def _note_expiry(self, pending: PendingMessage, summary: MessageSummary) -> None:
         """Told once; the message still goes out, and its expiry at the broker starts afresh."""
@@ -163,9 +192,12 @@ class Publisher:
 
     def _say_how_it_is(self) -> None:
         status = self._status()
-        if status is not None and status != self._status_said:
-            self._publish(status)
-            self._status_said = status
+        now = self._clock.monotonic()
+        if status is not None and status != self._status_said and now >= self._status_again_at:
+            if self._publish(status) is None:
+                self._status_again_at = now + REFUSED_AGAIN_S
+            else:
+                self._status_said = status
         if self._clock.monotonic() >= self._next_heartbeat:
             self._next_heartbeat = self._clock.monotonic() + self._settings.heartbeat_s
             if self._publish(self._heartbeat()) is not None:
@@ -176,10 +208,10 @@ class Publisher:
         try:
             return self._channel.publish(message, self._settings.puback_timeout_s)
         except MessageRefused as error:
-            self._emit(PublishFailed(str(error), self._failures + 1))
+            self._emit(PublishFailed(error.reason, self._failures + 1))
             return None
-        except RetryPeer as error:
-            self._emit(PublishFailed(str(error), self._failures + 1))
+        except NotPublished as error:
+            self._emit(PublishFailed(error.reason, self._failures + 1))
             raise
 
     def _measure(self) -> None:

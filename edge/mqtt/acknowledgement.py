@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from edge.errors import RetryPeer
+from edge.errors import NotPublished
 from edge.mqtt.reason import ReasonCode
 
 
@@ -70,11 +70,11 @@ class Acknowledgements:
             self._changed.notify_all()
 
     def await_connection(self, timeout_s: float) -> int:
-        """The number of the present connection; raises RetryPeer when there is none in time."""
+        """The number of the present connection; raises NotPublished when there is none in time."""
         with self._changed:
             self._wait(lambda: self._connected, timeout_s)
             if not self._connected:
-                raise RetryPeer("not_connected")
+                raise NotPublished("not_connected")
             return self._connection
 
     def in_flight_s(self, key: str) -> float | None:
@@ -89,22 +89,22 @@ class Acknowledgements:
             self._early.clear()
 
     def sent(self, key: str, identifier: int, connection: int) -> None:
-        """Raises RetryPeer when the connection it was meant for is gone: paho has dropped the message."""
+        """Raises NotPublished when the connection it was meant for is gone: paho has dropped the message."""
         with self._changed:
             if not self._connected or self._connection != connection:
-                raise RetryPeer("connection_lost")
+                raise NotPublished("connection_lost")
             self._came[identifier] = self._early.pop(identifier, None)
             self._flights[key] = _Flight(identifier, time.monotonic())
 
     def await_puback(self, key: str, connection: int, timeout_s: float) -> ReasonCode:
-        """Raises RetryPeer: puback_timeout, or connection_lost when there will be no PUBACK any more."""
+        """Raises NotPublished: puback_timeout, or connection_lost when there will be no PUBACK any more."""
         with self._changed:
             self._wait(lambda: self._gone(connection) or self._arrived(key) is not None, timeout_s)
             reason = self._arrived(key)
             if reason is not None and self._connection == connection:
                 del self._came[self._flights.pop(key).identifier]
                 return reason
-            raise RetryPeer("connection_lost" if self._gone(connection) else "puback_timeout")
+            raise NotPublished("connection_lost" if self._gone(connection) else "puback_timeout")
 
     def _gone(self, connection: int) -> bool:
         return not self._connected or self._connection != connection

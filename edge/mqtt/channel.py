@@ -21,7 +21,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode as PahoReasonCode
 
-from edge.errors import MessageRefused, RetryPeer
+from edge.errors import MessageRefused, NotPublished
 from edge.mqtt.acknowledgement import Acknowledgements
 from edge.mqtt.connection import AT_LEAST_ONCE, FIRST_REFUSAL, client_for
 from edge.mqtt.drafts import Presence
@@ -140,7 +140,7 @@ class MqttChannel:
                 properties=properties_of(message, PacketTypes.PUBLISH),
             )
             if sent.rc is MQTTErrorCode.MQTT_ERR_QUEUE_SIZE:
-                raise RetryPeer("too_many_unacknowledged")
+                raise NotPublished("too_many_unacknowledged")
             self._acknowledgements.sent(message.key, sent.mid, connection)
 
     def _cut(self) -> None:
@@ -163,8 +163,8 @@ class MqttChannel:
     def _say(self, status: OutboundMessage) -> None:
         try:
             self._deliver(status, self._settings.puback_timeout_s)
-        except RetryPeer as error:
-            self._emit(PublishFailed(str(error), attempt=1))
+        except NotPublished as error:
+            self._emit(PublishFailed(error.reason, attempt=1))
 
     # The following run in paho's thread, under its locks: they only write down what happened. An
     # on_pre_connect is under no lock, so it may empty the queue.

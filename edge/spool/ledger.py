@@ -88,12 +88,16 @@ VALUES (:sequence, :key, :topic, :payload, :content_type, :expiry_s, :response_t
         :enqueued_at)"""
 
 PENDING = """
-SELECT sequence, key, topic, payload, content_type, expiry_s, response_topic, retain, enqueued_at
+SELECT sequence, key, topic, payload, content_type, expiry_s, response_topic, retain, enqueued_at,
+       subscribers IS 0
 FROM outbox WHERE published_at IS NULL ORDER BY sequence LIMIT ?"""
 
 MARK_PUBLISHED = """
 UPDATE outbox SET published_at = ?, reason_code = ?, subscribers = ?
 WHERE sequence = ? AND published_at IS NULL"""
+
+MARK_UNHEARD = """
+UPDATE outbox SET reason_code = ?, subscribers = 0 WHERE sequence = ? AND published_at IS NULL"""
 
 OUTBOX_DEPTH = "SELECT count(*), min(enqueued_at) FROM outbox WHERE published_at IS NULL"
 
@@ -186,6 +190,10 @@ class SqliteLedger:
         mark = (time_text(at), receipt.reason_code, receipt.subscribers, sequence)
         with self._writer.transaction() as connection:
             connection.execute(MARK_PUBLISHED, mark)
+
+    def unheard(self, sequence: int, receipt: Receipt) -> None:
+        with self._writer.transaction() as connection:
+            connection.execute(MARK_UNHEARD, (receipt.reason_code, sequence))
 
     def outbox_depth(self) -> tuple[int, datetime | None]:
         with self._writer.reading() as connection:

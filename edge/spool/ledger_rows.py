@@ -84,10 +84,11 @@ def pending_message(
     response_topic: str | None,
     retain: int,
     enqueued_at: str,
+    unheard: int,
 ) -> PendingMessage:
-    """The columns of `message_row`, in its order."""
+    """The columns of `message_row`, in its order, and whether nobody listened so far."""
     message = OutboundMessage(key, topic, payload, content_type, expiry_s, response_topic, bool(retain))
-    return PendingMessage(sequence, datetime.fromisoformat(enqueued_at), message)
+    return PendingMessage(sequence, datetime.fromisoformat(enqueued_at), message, bool(unheard))
 
 
 def time_text(at: datetime) -> str:

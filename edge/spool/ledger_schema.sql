@@ -64,8 +64,8 @@ CREATE TABLE IF NOT EXISTS outbox (
     response_topic TEXT,
     retain         INTEGER NOT NULL,
     enqueued_at    TEXT NOT NULL,
-    published_at   TEXT,                          -- when PUBACK came
-    reason_code    INTEGER,                       -- of the PUBACK (MQTT 5, 3.4.2.1)
+    published_at   TEXT,                          -- when PUBACK came; for an alert: from a broker with a subscriber
+    reason_code    INTEGER,                       -- of the last PUBACK (MQTT 5, 3.4.2.1)
     subscribers    INTEGER                        -- 0: the broker said that nobody listens
 ) STRICT;
 

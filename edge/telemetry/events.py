@@ -136,7 +136,10 @@ class AlertRaised:
 
 @dataclass(frozen=True, slots=True)
 class AlertPublished:
-    """PUBACK came for an alert; the three ages are seconds to now, None where it does not apply."""
+    """PUBACK came for an alert; without subscribers it is told once, and again when somebody got it.
+
+    The three ages are seconds to now, None where it does not apply.
+    """
 
     alert: str
     status: str

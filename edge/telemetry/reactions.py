@@ -62,9 +62,10 @@ def _settled(i: Instruments, h: e.SeriesSettled) -> None:
 
 
 def _alert_published(i: Instruments, h: e.AlertPublished) -> None:
-    i.count(m.ALERTS_PUBLISHED, status=h.status)
     if not h.subscribers:
         i.count(m.ALERTS_WITHOUT_SUBSCRIBER)
+        return
+    i.count(m.ALERTS_PUBLISHED, status=h.status)
     ages = (
         (m.FIRST_SLICE_TO_PAGE, h.first_slice_age_s),
         (m.POSITIVE_SLICE_TO_PAGE, h.positive_slice_age_s),

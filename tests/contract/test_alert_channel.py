@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from edge.clock import SystemClock
-from edge.errors import RetryPeer
+from edge.errors import NotPublished, RetryPeer
 from edge.mqtt.channel import MqttChannel
 from edge.mqtt.drafts import AlertMessages
 from edge.ports import AlertChannel, OutboundMessage, Receipt
@@ -179,6 +179,23 @@ def test_the_receipt_says_when_nobody_listens_if_the_broker_knows(side: Side) ->
     receipt = side.connected().publish(page(side), 5.0)
     assert receipt.subscribers is not side.knows_when_nobody_listens
     assert receipt.reason_code == (0x10 if side.knows_when_nobody_listens else 0)
+
+
+def test_a_page_nobody_heard_can_be_offered_again_on_the_same_connection(side: Side) -> None:
+    channel = side.connected()
+    channel.publish(page(side), 5.0)
+    side.listen()
+    assert channel.publish(page(side), 5.0) == Receipt(0, subscribers=True)
+    assert len(side.heard("a1:preliminary:0")) == 1
+
+
+def test_the_reason_of_a_broker_that_is_away_is_one_word(side: Side) -> None:
+    channel = side.connected()
+    channel.publish(page(side), 5.0)
+    side.kill()
+    with pytest.raises(NotPublished) as away:
+        channel.publish(page(side, "a2"), 0.3)
+    assert away.value.reason in {"not_connected", "connection_lost"}
 
 
 def test_a_broker_killed_while_pages_go_out_gets_every_page_when_it_is_back(side: Side) -> None:

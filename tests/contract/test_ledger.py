@@ -167,6 +167,16 @@ def test_pending_messages_come_in_order_until_they_are_published(ledger: Ledger)
     assert sequences(ledger) == [3]
 
 
+def test_a_message_nobody_heard_stays_pending_and_says_so(ledger: Ledger) -> None:
+    say(ledger, alert())
+    assert [p.unheard for p in ledger.pending(10)] == [False]
+    ledger.unheard(1, Receipt(reason_code=0x10, subscribers=False))
+    assert [p.unheard for p in ledger.pending(10)] == [True]
+    ledger.published(1, PUBACK, AT)
+    ledger.unheard(1, Receipt(reason_code=0x10, subscribers=False))
+    assert sequences(ledger) == []
+
+
 def test_a_published_message_is_not_enqueued_again(ledger: Ledger) -> None:
     conclude(ledger)
     ledger.published(1, PUBACK, AT)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edge.errors import MessageRefused, RetryPeer
+from edge.errors import MessageRefused, NotPublished
 from edge.ports import OutboundMessage, Receipt
 
 NO_MATCHING_SUBSCRIBERS = 0x10
@@ -23,10 +23,10 @@ class FakeBroker:
     def take(self, message: OutboundMessage) -> Receipt:
         if not self.up:
             self._taken.clear()
-            raise RetryPeer("not_connected")
+            raise NotPublished("not_connected")
         if self.frozen:
             self._taken[message.key] = message
-            raise RetryPeer("puback_timeout")
+            raise NotPublished("puback_timeout")
         if message.topic in self.refuses:
             raise MessageRefused(self.refuses[message.topic])
         return self._route(self._taken.pop(message.key, message))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from edge.domain.alert import Alert, AlertStatus
@@ -28,6 +29,7 @@ class FakeLedger:
         self.alerts: dict[tuple[str, AlertStatus, int], Alert] = {}
         self.messages: dict[str, PendingMessage] = {}
         self.receipts: dict[int, Receipt] = {}
+        self.nobody_heard: dict[int, Receipt] = {}
         self._series: dict[int, str] = {}
         self._wakes: list[Callable[[], None]] = []
         self._clock = clock
@@ -95,10 +97,14 @@ class FakeLedger:
 
     def pending(self, limit: int) -> Sequence[PendingMessage]:
         with self._lock:
-            return [m for m in self.messages.values() if m.sequence not in self.receipts][:limit]
+            waiting = [m for m in self.messages.values() if m.sequence not in self.receipts][:limit]
+            return [replace(m, unheard=m.sequence in self.nobody_heard) for m in waiting]
 
     def published(self, sequence: int, receipt: Receipt, at: datetime) -> None:
         self.receipts.setdefault(sequence, receipt)
+
+    def unheard(self, sequence: int, receipt: Receipt) -> None:
+        self.nobody_heard[sequence] = receipt
 
     def outbox_depth(self) -> tuple[int, datetime | None]:
         waiting = self.pending(len(self.messages))

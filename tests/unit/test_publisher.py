@@ -201,7 +201,122 @@ def test_a_page_nobody_listens_to_says_so() -> None:
     room.raise_alert("a1")
     room.publisher.turn()
     assert [h.subscribers for h in room.of(AlertPublished) if isinstance(h, AlertPublished)] == [False]
-    assert room.ledger.receipts == {1: Receipt(0x10, False)}
+    assert room.ledger.receipts == {}
+    assert room.ledger.nobody_heard == {1: Receipt(0x10, False)}
+
+
+def offers(room: Room) -> list[float]:
+    """Seconds at which the alert was offered, from now on for two minutes."""
+    publish, begun = room.channel.publish, room.clock.monotonic()
+    times: list[float] = []
+
+    def timed(message: OutboundMessage, timeout_s: float) -> Receipt:
+        if "/alert/" in message.topic:
+            times.append(room.clock.monotonic() - begun)
+        return publish(message, timeout_s)
+
+    room.channel.publish = timed  # type: ignore[method-assign]
+    for _ in range(120):
+        room.publisher.turn()
+        room.clock.advance(1)
+    return times
+
+
+def test_a_page_nobody_heard_is_offered_again_ever_more_slowly_and_told_once() -> None:
+    room = Room()
+    room.broker.subscribed = False
+    room.raise_alert("a1")
+    assert offers(room) == [0, 5, 15, 35, 65, 95]
+    assert len(room.of(AlertPublished)) == 1
+    assert room.of(MessagePublished) == []
+
+
+def test_a_page_nobody_heard_before_it_expired_is_still_offered_every_five_minutes() -> None:
+    room = Room()
+    room.broker.subscribed = False
+    room.raise_alert("a1")
+    room.clock.advance(86401)
+    assert offers(room) == [0]
+    room.clock.advance(180)
+    room.broker.subscribed = True
+    room.publisher.turn()
+    assert room.heard() == ["a1:preliminary:0"]
+    assert len(room.of(MessageExpired)) == 1
+
+
+def test_a_pager_that_is_back_gets_every_step_it_missed_in_order() -> None:
+    room = Room()
+    room.broker.subscribed = False
+    for alert_id in ("a1", "a2"):
+        room.raise_alert(alert_id)
+    room.publisher.turn()
+    for alert_id in ("a2", "a1"):
+        room.raise_alert(alert_id, AlertStatus.CONFIRMED)
+    room.publisher.turn()
+    room.settle("1.2")
+    room.publisher.turn()
+    assert list(room.ledger.receipts) == [5], "a result does not wait for a subscriber"
+    room.broker.subscribed = True
+    room.clock.advance(5)
+    room.publisher.turn()
+    room.publisher.turn()
+    assert room.heard() == ["a1:preliminary:0", "a2:preliminary:0", "a2:confirmed:0", "a1:confirmed:0"]
+    assert room.ledger.outbox_depth()[0] == 0
+
+
+def test_once_one_page_is_heard_the_unheard_ones_go_out_at_once() -> None:
+    room = Room()
+    room.broker.subscribed = False
+    room.raise_alert("a1")
+    room.publisher.turn()
+    room.broker.subscribed = True
+    room.raise_alert("a2")
+    room.publisher.turn()
+    assert room.heard() == ["a2:preliminary:0"]
+    room.publisher.turn()
+    assert room.heard() == ["a2:preliminary:0", "a1:preliminary:0"]
+
+
+def test_after_a_restart_an_unheard_page_is_offered_and_not_told_again() -> None:
+    room = Room()
+    room.broker.subscribed = False
+    room.raise_alert("a1")
+    room.publisher.turn()
+    room.publisher = room.publisher_with(room.heartbeat)
+    room.publisher.turn()
+    assert len(room.of(AlertPublished)) == 1
+    room.broker.subscribed = True
+    room.publisher = room.publisher_with(room.heartbeat)
+    room.publisher.turn()
+    assert room.heard() == ["a1:preliminary:0"]
+
+
+def test_no_step_of_an_alert_overtakes_one_that_was_refused() -> None:
+    room = Room()
+    room.raise_alert("a1")
+    room.broker.refuses = {"edge/v1/edge-1/alert/critical": "quota_exceeded"}
+    room.publisher.turn()
+    room.broker.refuses = {}
+    room.raise_alert("a1", AlertStatus.RETRACTED)
+    room.raise_alert("a2")
+    room.publisher.turn()
+    assert room.heard() == ["a2:preliminary:0"]
+    room.clock.advance(5)
+    room.publisher.turn()
+    assert room.heard() == ["a2:preliminary:0", "a1:preliminary:0", "a1:retracted:0"]
+
+
+def test_a_status_that_was_refused_is_said_again() -> None:
+    room = Room()
+    room.status = MESSAGES.status("degraded", START, "triton_down")
+    room.broker.refuses = {room.status.topic: "quota_exceeded"}
+    for _ in range(3):
+        room.publisher.turn()
+    assert len(room.of(PublishFailed)) == 1
+    room.broker.refuses = {}
+    room.clock.advance(5)
+    room.publisher.turn()
+    assert [m.key for m in room.broker.heard if m.topic.endswith("status")] == [room.status.key]
 
 
 def test_a_disk_that_will_not_take_the_mark_does_not_make_the_pager_ring_again() -> None:
@@ -268,7 +383,8 @@ def test_an_error_nobody_expected_is_told_and_pages_go_on() -> None:
     thread.join(5)
     assert not thread.is_alive()
     assert room.heard() == ["a1:preliminary:0"]
-    assert TaskFailed("publisher", "ZeroDivisionError: no figures") in room.happenings
+    (told,) = {h.error for h in room.of(TaskFailed) if isinstance(h, TaskFailed)}
+    assert told.startswith("ZeroDivisionError at test_publisher.py:")
 
 
 @given(st.lists(st.sampled_from(["alert", "result", "unreadable"]), max_size=30))
