@@ -67,6 +67,9 @@ class DicomSettings(_Section):
     )
     min_free_gib: float = Field(default=2.0, ge=0, description="Below this, C-STORE answers 0xA700.")
     max_associations: int = Field(default=32, ge=1, le=512, description="Associations at the same time.")
+    max_instance_mib: int = Field(
+        default=1024, ge=1, le=65536, description="A larger object is answered with 0xA700."
+    )
     max_pdu_bytes: int = Field(default=131072, ge=4096, le=1048576, description="Maximum PDU length offered.")
     idle_timeout_s: float = Field(
         default=60.0, gt=0, description="A silent association is aborted after this."

@@ -12,6 +12,7 @@ from edge.dicom.file_meta import preamble_and_meta
 from edge.dicom.status import (
     BAD_INSTANCE_UID,
     EMPTY_DATA_SET,
+    TOO_LARGE,
     StoreAnswer,
     answer_to_error,
     answer_to_reception,
@@ -60,7 +61,9 @@ class Intake:
         store: InstanceStore,
         clock: Clock,
         emit: Callable[[Happening], None],
+        max_instance_bytes: int,
     ) -> None:
+        self._max_instance_bytes = max_instance_bytes
         self._admission = admission
         self._store = store
         self._clock = clock
@@ -155,6 +158,8 @@ class Intake:
             return BAD_INSTANCE_UID, ""
         if not request.data_set.nbytes:
             return EMPTY_DATA_SET, ""
+        if request.data_set.nbytes > self._max_instance_bytes:
+            return TOO_LARGE, ""
         head = preamble_and_meta(
             sop_class_uid=request.sop_class_uid,
             sop_instance_uid=request.sop_instance_uid,

@@ -22,6 +22,7 @@ from pynetdicom.transport import AssociationSocket, ThreadedAssociationServer
 
 from edge.dicom.admission import Admission
 from edge.dicom.intake import Intake, StoreRequest
+from edge.dicom.limits import bound
 from edge.dicom.syntaxes import STORAGE_CLASSES, TRANSFER_SYNTAXES, VERIFICATION
 from edge.dicom.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from edge.errors import FixConfiguration
@@ -57,7 +58,9 @@ class Receiver:
         self._store = store
         self._clock = clock
         self._emit = emit
-        self._intake = Intake(Admission.from_settings(settings), store, clock, emit)
+        self._max_instance_bytes = settings.max_instance_mib << 20
+        admission = Admission.from_settings(settings)
+        self._intake = Intake(admission, store, clock, emit, self._max_instance_bytes)
         self._server: ThreadedAssociationServer | None = None
 
     def start(self) -> None:
@@ -150,6 +153,11 @@ class Receiver:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             # Without it a peer that stalls within a PDU would hold a thread for ever.
             connection.settimeout(self._settings.idle_timeout_s)
+            bound(
+                event.assoc,
+                max_pdu_bytes=self._settings.max_pdu_bytes,
+                max_instance_bytes=self._max_instance_bytes,
+            )
 
     def _on_requested(self, event: Event) -> None:
         association = event.assoc

@@ -41,6 +41,9 @@ _ANSWERS = {
     ),
 }
 EMPTY_DATA_SET = StoreAnswer(StoreStatus.CANNOT_UNDERSTAND, "empty_data_set", "Data set is empty")
+TOO_LARGE = StoreAnswer(
+    StoreStatus.OUT_OF_RESOURCES, "instance_too_large", "Object is larger than dicom.max_instance_mib"
+)
 BAD_INSTANCE_UID = StoreAnswer(
     StoreStatus.INVALID_SOP_INSTANCE, "invalid_sop_instance_uid", "SOP Instance UID is not usable"
 )

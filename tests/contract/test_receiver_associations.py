@@ -138,6 +138,34 @@ def test_a_silent_peer_is_aborted(start: Start, tail: bytes) -> None:
         assert aborted.reason == "idle_timeout"
 
 
+@pytest.mark.parametrize("kind", [b"\x01", b"\x04"], ids=["associate_rq", "p_data_tf"])
+def test_a_first_pdu_that_claims_too_much_is_aborted_unread(start: Start, kind: bytes) -> None:
+    running = start()
+    with socket.create_connection(("127.0.0.1", running.port), timeout=5) as stranger:
+        stranger.sendall(kind + b"\0" + (65537).to_bytes(4, "big"))
+        answer = stranger.recv(100)
+        assert (answer[:1], len(answer)) == (b"\x07", 10)
+        assert stranger.recv(100) == b""
+    assert running.journal() == []
+
+
+def test_a_first_pdu_of_the_longest_size_is_read(start: Start) -> None:
+    running = start(idle_timeout_s=0.5)
+    with socket.create_connection(("127.0.0.1", running.port), timeout=0.2) as stranger:
+        stranger.sendall(b"\x01\0" + (65536).to_bytes(4, "big"))
+        with pytest.raises(TimeoutError):
+            stranger.recv(100)
+
+
+def test_a_pdu_longer_than_was_offered_aborts_the_association(start: Start) -> None:
+    running = start(max_pdu_bytes=65536)
+    association = associate(running)
+    association.dul.socket.socket.sendall(b"\x04\0" + (2 * 65536 + 1).to_bytes(4, "big"))
+    (aborted,) = running.wait_for(AssociationAborted)
+    assert isinstance(aborted, AssociationAborted)
+    assert aborted.reason == "protocol_error"
+
+
 def test_stopping_aborts_who_does_not_finish(start: Start) -> None:
     running = start()
     association = associate(running)
