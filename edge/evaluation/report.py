@@ -102,8 +102,12 @@ def report(
         },
         "series": _unit(figures.series),
         "single_slices": _unit(figures.singles),
-        "slices": dataclasses.replace(figures.slices, roc=None),
-        "slices_auc": _curve(figures.slices.roc),
+        "slices": {
+            "slices": figures.slices.slices,
+            "roc": _curve(figures.slices.roc),
+            "calibration": figures.slices.calibration,
+            "by_key": figures.slices.by_key,
+        },
         "volume": {"reported": figures.volume.reported, "mask": figures.volume.mask},
         "side": side_figures(figures.judged, model.rules),
         "seconds_per_slice": {
@@ -156,8 +160,12 @@ def plain(value: Any) -> Any:
 
 
 def _unit(unit: UnitFigures) -> dict[str, Any]:
-    rows = dataclasses.replace(unit, roc=None)
-    return {**{k: v for k, v in plain(rows).items() if k != "roc"}, "roc": _curve(unit.roc, points=True)}
+    return {
+        "roc": _curve(unit.roc, points=True),
+        "sensitivity": unit.sensitivity,
+        "by_volume": unit.by_volume,
+        "specificity": unit.specificity,
+    }
 
 
 def _curve(curve: Roc | None, *, points: bool = False) -> dict[str, Any] | None:

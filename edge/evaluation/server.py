@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from edge.errors import FixConfiguration
+from edge.errors import FixConfiguration, RetryPeer
 from edge.evaluation.command import EMBEDDED, ONNX
 from edge.ports import Clock, InferenceServer
 from edge.settings import Settings
 from edge.supervisor import Supervisor
 from edge.telemetry.events import Happening
-from edge.triton.canary import load_canary
+from edge.triton.canary import Canary, load_canary
 from edge.triton.client import TritonServer
 from edge.triton.dispatch import InferenceDispatcher, Policy
 from edge.triton.embedded import launch_spec
@@ -75,7 +75,7 @@ def answering(server: str, folder: Path, settings: Settings, clock: Clock, say: 
 async def dispatching(
     answers: Answering, clock: Clock, emit: Callable[[Happening], None]
 ) -> AsyncGenerator[InferenceDispatcher]:
-    """The agent's own queue in front of the server; nothing is inferred before the canary has passed."""
+    """The agent's own queue in front of the server; raises RetryPeer when the canary does not pass now."""
     model = answers.folder.name
     server: InferenceServer
     if answers.server == ONNX:
@@ -85,15 +85,29 @@ async def dispatching(
             answers.grpc_url, shared_memory=answers.shared_memory, in_flight=answers.in_flight
         )
     canary = load_canary(answers.folder, DEADLINE_S)
-    dispatcher = InferenceDispatcher(server, canary, Policy(answers.in_flight, attempts=3), clock, emit)
-    running = asyncio.create_task(dispatcher.run())
     try:
-        yield dispatcher
+        # The queue would wait for as long as it takes; somebody at a terminal wants to know.
+        await _answers(canary, server)
+        dispatcher = InferenceDispatcher(server, canary, Policy(answers.in_flight, attempts=3), clock, emit)
+        running = asyncio.create_task(dispatcher.run())
+        try:
+            yield dispatcher
+        finally:
+            running.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await running
     finally:
-        running.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await running
         await server.close()
+
+
+async def _answers(canary: Canary, server: InferenceServer) -> None:
+    try:
+        await canary.check(server)
+    except RetryPeer as error:
+        raise RetryPeer(
+            f"the server does not answer the canary of {canary.model}: {error}",
+            hint="Start it with this model loaded, or use --server embedded.",
+        ) from error
 
 
 def _own(settings: Settings, folder: Path, state_dir: Path) -> Settings:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ def test_two_phantoms_give_the_whole_report(tmp_path: Path, capsys: pytest.Captu
     assert paged["interval"][0] == pytest.approx(0.2065, abs=1e-4)
     assert said["series"]["specificity"]["no blood"]["anything"]["page"]["hits"] == 1
     assert said["series"]["roc"]["auc"] == 1.0
-    assert said["slices_auc"]["positives"] + said["slices_auc"]["negatives"] == 52
+    assert said["slices"]["roc"]["positives"] + said["slices"]["roc"]["negatives"] == 52
     assert said["seconds_per_slice"]["slices"] == 52
     assert 0 < said["volume"]["reported"]["at least 5 mL"]["median_absolute"] < 0.6
     assert said["model"]["digest"] == (said["model"]["digest"]).lower()
@@ -119,6 +120,14 @@ def test_a_label_that_fits_nothing_is_bad_input(tmp_path: Path, capsys: pytest.C
     options = ["--cases", str(tmp_path / "cases"), "--labels", str(tmp_path / "labels.csv")]
     assert main(["models", "evaluate", MODEL, "--out", str(tmp_path / "out"), *options]) == 65
     assert "label 1 fits no series" in capsys.readouterr().err
+
+
+def test_a_server_that_is_away_is_said_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        options = ["--phantoms", "1", "--server", f"127.0.0.1:{nobody.getsockname()[1]}"]
+        assert main(["models", "evaluate", MODEL, "--out", str(tmp_path), *options]) == 69
+    assert "does not answer the canary" in capsys.readouterr().err
 
 
 def test_an_unknown_model_names_the_known(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
