@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from itertools import count
 from typing import ParamSpec, TypeVar
 
 from edge.errors import RetryPeer, ShedLoad
@@ -11,6 +12,7 @@ from edge.telemetry.events import Happening, TaskFailed
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 5.0
 _Given = ParamSpec("_Given")
+_Given1 = TypeVar("_Given1")
 _Answer = TypeVar("_Answer")
 
 
@@ -24,11 +26,29 @@ async def patiently(
 
     ShedLoad and RetryPeer are tried again, slower and slower; every other error is the caller's.
     """
+    answer = await _tried(emit, lambda: call(*given, **named), call.__name__, None)
+    assert not isinstance(answer, ShedLoad | RetryPeer), "without a limit there is an answer"
+    return answer
+
+
+async def patiently_for(
+    attempts: int, emit: Callable[[Happening], None], call: Callable[[_Given1], _Answer], given: _Given1
+) -> _Answer | ShedLoad | RetryPeer:
+    """Like `patiently`, but gives the error itself as the answer after so many attempts."""
+    return await _tried(emit, lambda: call(given), call.__name__, attempts)
+
+
+async def _tried(
+    emit: Callable[[Happening], None], call: Callable[[], _Answer], name: str, attempts: int | None
+) -> _Answer | ShedLoad | RetryPeer:
     pause_s = _FIRST_PAUSE_S
-    while True:
+    for attempt in count(1):
         try:
-            return await asyncio.to_thread(call, *given, **named)
+            return await asyncio.to_thread(call)
         except (ShedLoad, RetryPeer) as error:
-            emit(TaskFailed(getattr(call, "__name__", "call"), type(error).__name__))
+            emit(TaskFailed(name, type(error).__name__))
+            if attempt == attempts:
+                return error
         await asyncio.sleep(pause_s)
         pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+    raise AssertionError("count() has no end")

@@ -25,7 +25,7 @@ from edge.domain.statement import Failure, Speaker
 from edge.imaging.volume import Slice
 from edge.patience import patiently
 from edge.ports import Conclusion, Ledger, Priority
-from edge.surroundings import Delivery, Opening, SliceRead, Surroundings, UnusableRead, read
+from edge.surroundings import Delivery, Opening, SliceRead, Surroundings, UnusableRead, pixels_of, read
 from edge.telemetry.events import AlertRaised, SeriesSettled
 
 # A closed series whose last slabs take longer than this pages what it has; sooner, CONFIRMED is as quick.
@@ -65,7 +65,7 @@ async def follow(opening: Opening, around: Surroundings) -> Conclusion:
 
 def _analysis(tasks: asyncio.TaskGroup, mailbox: asyncio.Queue[Delivery], around: Surroundings) -> Analysis:
     async def again(instance: StoredInstance) -> Slice | UnusableInstance:
-        return await patiently(around.emit, around.pixels.read, instance)
+        return await pixels_of(instance, around)
 
     analysis = Analysis(around.model, again, around.decoded, around.inference, tasks, around.deadline_s)
     analysis.on_evidence = mailbox.put_nowait

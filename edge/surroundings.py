@@ -13,18 +13,22 @@ from edge.domain.arrival import (
     ConflictReceived,
     DuplicateReceived,
     InstanceStored,
+    StoredInstance,
 )
 from edge.domain.case import SeriesCase
 from edge.domain.evidence import SliceEvidence
-from edge.domain.identity import AssociationId
+from edge.domain.identity import AssociationId, SeriesInstanceUID, StudyInstanceUID
 from edge.domain.series import UnusableInstance
 from edge.domain.statement import Speaker
 from edge.imaging.volume import Slice
 from edge.models.contract import ClinicalModel
-from edge.patience import patiently
+from edge.patience import patiently_for
 from edge.ports import Clock, InferenceQueue, Ledger, Messages, PixelSource
 from edge.settings import CompletenessSettings
 from edge.telemetry.events import Happening
+
+# With growing pauses about three seconds: a box that cannot read a file for longer is sick.
+READ_ATTEMPTS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,5 +98,16 @@ class Opening:
 
 async def read(entry: InstanceStored, around: Surroundings) -> SliceRead | UnusableRead:
     """Reads one instance in a worker thread, so that decoding one slice never holds up another."""
-    content = await patiently(around.emit, around.pixels.read, entry.instance)
+    content = await pixels_of(entry.instance, around)
     return SliceRead(entry, content) if isinstance(content, Slice) else UnusableRead(entry, content)
+
+
+async def pixels_of(instance: StoredInstance, around: Surroundings) -> Slice | UnusableInstance:
+    """What the reader makes of it; a file that stays out of reach must not hold up all that came after."""
+    content = await patiently_for(READ_ATTEMPTS, around.emit, around.pixels.read, instance)
+    if isinstance(content, Slice | UnusableInstance):
+        return content
+    series = SeriesInstanceUID(f"unknown.{instance.sop_instance_uid}")
+    return UnusableInstance(
+        StudyInstanceUID(""), series, instance.sop_instance_uid, "inbox_unreadable", True, series_known=False
+    )

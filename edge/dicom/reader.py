@@ -90,4 +90,5 @@ def _unusable(
         left = salvaged_uids(file.read(_HEADER_BYTES))
         study, series = study or left[0], series or left[1]
     names = named(study, series, instance)
-    return UnusableInstance(*names, instance.sop_instance_uid, reason, unreadable)
+    known = bool(study and series)
+    return UnusableInstance(*names, instance.sop_instance_uid, reason, unreadable, series_known=known)

@@ -149,6 +149,7 @@ def test_a_file_that_tells_nothing_still_belongs_to_a_series(tmp_path: Path) -> 
     assert isinstance(second, UnusableInstance)
     assert (first.reason, first.unreadable) == ("not_dicom", True)
     assert first.series_instance_uid
+    assert not first.series_known
     assert first.series_instance_uid != second.series_instance_uid
 
 

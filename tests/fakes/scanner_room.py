@@ -26,7 +26,7 @@ from edge.domain.arrival import (
 from edge.domain.identity import AssociationId, SopInstanceUID
 from edge.domain.outcome import Outcome
 from edge.domain.series import SliceHeader, UnusableInstance
-from edge.errors import RefuseModel
+from edge.errors import RefuseModel, ShedLoad
 from edge.imaging.volume import Slice
 from edge.intake import take
 from edge.models.contract import ClinicalModel
@@ -89,11 +89,14 @@ class BrightPixel:
         self.asked: list[tuple[str, Priority]] = []
         self.error: Exception | None = None
         self.refused: set[int] = set()
+        self.out_of_reach: set[SopInstanceUID] = set()
         self.slow: dict[SopInstanceUID, float] = {}
         self.open = asyncio.Event()
         self.open.set()
 
     def read(self, instance: StoredInstance) -> Slice | UnusableInstance:
+        if instance.sop_instance_uid in self.out_of_reach:
+            raise ShedLoad("EIO")
         time.sleep(self.slow.get(instance.sop_instance_uid, 0.0))
         return self.slices[instance.sop_instance_uid]
 

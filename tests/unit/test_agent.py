@@ -359,3 +359,28 @@ def test_damage_that_names_no_series_bars_a_negative_for_all_of_its_association(
         await room.until_outcomes(2)
 
     assert sorted(play(script, deadline_s=0.3).results) == ["failed", "incomplete"]
+
+
+def test_a_file_out_of_reach_bars_a_negative_and_holds_nobody_else_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("edge.surroundings.READ_ATTEMPTS", 2)
+    other = [
+        header(i, series_instance_uid=SeriesInstanceUID("9.9"), sop_instance_uid=SopInstanceUID(f"9.9.{i}"))
+        for i in range(30)
+    ]
+
+    async def script(room: ScannerRoom) -> None:
+        room.model.out_of_reach = {HEAD[4].sop_instance_uid}
+        for association, slices in (("a", HEAD), ("b", other)):
+            room.opens(association)
+            room.sends(association, *slices)
+            room.releases(association)
+        outcomes = await room.until_outcomes(3)
+        assert {str(o.series.series_instance_uid): o.kind for o in outcomes} == {
+            "1.2.3": OutcomeKind.INCOMPLETE,
+            "9.9": OutcomeKind.NO_FINDING,
+            "unknown.1.2.3.4": OutcomeKind.FAILED,
+        }
+
+    play(script, deadline_s=0.5)
