@@ -19,17 +19,23 @@ _NETWORK = frozenset({"Conv", "ConvTranspose"})
 
 
 def coordinate_nodes(model: onnx.ModelProto) -> frozenset[str]:
-    """Names of the nodes that compute coordinates, and of all that those are computed from."""
+    """Names of the nodes that compute coordinates, that those are computed from, and that resample by them.
+
+    Every node must have a name of its own.
+    """
     nodes = list(model.graph.node)
     producer = {output: node for node in nodes for output in node.output}
     coordinates = {PIXEL_SPACING_MM}
     found: dict[str, onnx.NodeProto] = {}
+    resampling: set[str] = set()
     for node in nodes:  # a graph is in topological order (ONNX IR, "Graphs")
         if node.op_type in _COUNTS or _inherits(node, coordinates):
             coordinates.update(node.output)
             found[node.name] = node
         elif node.op_type == "GridSample" and node.input[1] in producer:
             found[producer[node.input[1]].name] = producer[node.input[1]]
+        elif node.op_type == "MatMul" and any(i in coordinates for i in node.input):
+            resampling.add(node.name)
     waiting = list(found.values())
     while waiting:
         for name in waiting.pop().input:
@@ -37,7 +43,7 @@ def coordinate_nodes(model: onnx.ModelProto) -> frozenset[str]:
             if source is not None and source.op_type not in _NETWORK and source.name not in found:
                 found[source.name] = source
                 waiting.append(source)
-    return frozenset(found)
+    return frozenset(found) | resampling
 
 
 def _inherits(node: onnx.NodeProto, coordinates: set[str]) -> bool:

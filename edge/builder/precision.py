@@ -39,11 +39,12 @@ class Precision(StrEnum):
 
 def half(model: onnx.ModelProto) -> onnx.ModelProto:
     """The graph in FP16 but for coordinates, sampling and sums; raises RefuseModel when that is nothing."""
+    named = _named(model)
     converted = convert_float_to_float16(
-        _copy(model),
+        named,
         keep_io_types=True,
         op_block_list=_FP32_OPERATORS,
-        node_block_list=sorted(coordinate_nodes(model)),
+        node_block_list=sorted(coordinate_nodes(named)),
     )
     _skip_round_trips(converted)
     OnnxModel(converted).topological_sort()
@@ -52,16 +53,19 @@ def half(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def quantized(model: onnx.ModelProto, slabs: Iterable[Tensors]) -> onnx.ModelProto:
-    """The graph with Q/DQ around its matrix products, calibrated on `slabs`.
+    """The graph with Q/DQ around its layers with weights, calibrated on `slabs`.
 
-    Raises RefuseModel for a graph without any.
+    In a graph without any weights it is the products of activations, and the gate tells whether that
+    hurts. Raises RefuseModel for a graph without either.
     """
     if not any(n.op_type in _INT8_OPERATORS for n in model.graph.node):
         raise RefuseModel(f"the graph has no {', '.join(_INT8_OPERATORS)} that INT8 would speed up")
     with tempfile.TemporaryDirectory(prefix="edge-int8-") as folder:
         given, folded, out = (Path(folder) / f"{stage}.onnx" for stage in ("given", "folded", "int8"))
-        onnx.save(model, given)
+        onnx.save(_named(model), given)
         quant_pre_process(given, folded, skip_symbolic_shape=True)
+        graph = _named(onnx.load(folded))
+        onnx.save(graph, folded)
         log = logging.getLogger()
         level = log.level
         log.setLevel(logging.ERROR)  # it advises the preprocessing that has just been done
@@ -72,6 +76,7 @@ def quantized(model: onnx.ModelProto, slabs: Iterable[Tensors]) -> onnx.ModelPro
                 _Slabs(slabs),
                 quant_format=QuantFormat.QDQ,
                 op_types_to_quantize=_INT8_OPERATORS,
+                nodes_to_quantize=_weighted(graph),
                 per_channel=True,
                 activation_type=QuantType.QInt8,
                 weight_type=QuantType.QInt8,
@@ -120,9 +125,23 @@ def _casts_to(node: onnx.NodeProto, kind: int) -> bool:
     return node.op_type == "Cast" and any(a.name == "to" and a.i == kind for a in node.attribute)
 
 
-def _copy(model: onnx.ModelProto) -> onnx.ModelProto:
+def _weighted(model: onnx.ModelProto) -> list[str]:
+    """Names of the layers with weights; eight bits for HU that are merely resampled would drown blood."""
+    weights = {t.name for t in model.graph.initializer}
+    weights |= {n.output[0] for n in model.graph.node if n.op_type == "Constant"}
+    products = [n for n in model.graph.node if n.op_type in _INT8_OPERATORS]
+    return [n.name for n in products if any(i in weights for i in n.input[:2])]
+
+
+def _named(model: onnx.ModelProto) -> onnx.ModelProto:
+    """A copy in which every node has a name of its own, by which the converters are told what to leave."""
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
+    taken: set[str] = set()
+    for i, node in enumerate(copy.graph.node):
+        if not node.name or node.name in taken:
+            node.name = f"{node.op_type}_{i}_of_{len(copy.graph.node)}"
+        taken.add(node.name)
     return copy
 
 

@@ -131,6 +131,14 @@ def test_a_build_writes_what_passed_and_a_record_of_it(tmp_path: Path) -> None:
     assert all(str(h.seed) in said[0] for h in TRIAL.test), "seeds are printed"
 
 
+def test_a_test_set_without_a_finding_proves_nothing(tmp_path: Path) -> None:
+    quiet = replace(TRIAL, test=TRIAL.test[-1:])
+    bench = Bench(MODEL, FOLDER, GRAPH, quiet, SystemClock(), lambda line: None)
+    fp32, fp16 = build_variants(bench, [Precision.FP32, Precision.FP16], tmp_path)
+    assert fp32.accepted
+    assert fp16.refused == ("no series of the test set has a finding in FP32: equal pages prove nothing",)
+
+
 def test_a_refused_variant_leaves_no_graph_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     broken = read_graph(FOLDER / "1" / "model.onnx")
     steepness = next(i for i in broken.graph.initializer if i.name == "c_4.0")

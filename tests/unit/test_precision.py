@@ -94,6 +94,13 @@ def test_where_a_pixel_lies_is_never_computed_in_half_precision() -> None:
     assert "Cast" not in readers, "spacing rounded to FP16 moves pixels"
 
 
+def test_resampling_by_coordinates_stays_in_single_precision() -> None:
+    converted = half(BASELINE)
+    products = [n for n in converted.graph.node if n.op_type == "MatMul"]
+    assert len(products) == 2
+    assert {kinds(converted)[i] for n in products for i in n.input} == {TensorProto.FLOAT}
+
+
 def test_most_of_the_baseline_does_become_half_precision() -> None:
     found = kinds(half(BASELINE)).values()
     assert sum(k == TensorProto.FLOAT16 for k in found) > 3 * sum(k == TensorProto.FLOAT for k in found)
@@ -114,6 +121,27 @@ def test_int8_puts_symmetric_quantisation_around_a_convolution() -> None:
         assert not constants[quantizer.input[2]].any(), "TensorRT takes zero points of 0 only"
     before, after = (Session(m).answer(slab(9))["probability"] for m in (convolving(), made))
     assert np.abs(before - after).max() < 0.02
+
+
+def test_int8_leaves_products_without_weights_alone_where_there_are_weights() -> None:
+    model = convolving()
+    i = next(i for i, n in enumerate(model.graph.node) if n.op_type == "Conv")
+    model.graph.node[i].input[0] = "resampled"
+    model.graph.node.insert(i, node("Transpose", "hu", "turned", perm=[0, 1, 3, 2]))
+    model.graph.node.insert(i + 1, node("MatMul", "hu turned", "resampled"))
+    made = quantized(model, [slab(i) for i in range(2)])
+    producer = {o: n.op_type for n in made.graph.node for o in n.output}
+    product = next(n for n in made.graph.node if n.op_type == "MatMul")
+    assert {producer[name] for name in product.input} == {"Cast", "Transpose"}
+    convolution = next(n for n in made.graph.node if n.op_type == "Conv")
+    assert {producer[name] for name in convolution.input[:2]} == {"DequantizeLinear"}
+
+
+def test_nodes_without_names_are_told_apart() -> None:
+    nameless = read_graph(FOLDER / "1" / "model.onnx")
+    for one in nameless.graph.node:
+        one.name = ""
+    assert kinds(half(nameless)) == kinds(half(BASELINE))
 
 
 def test_a_graph_without_products_is_refused_for_int8() -> None:
