@@ -52,7 +52,10 @@ class InstanceStore(Protocol):
 
 
 class PixelSource(Protocol):
-    """Reads a stored instance into Hounsfield units; blocking, called from worker threads."""
+    """Reads a stored instance into Hounsfield units; blocking, called from worker threads.
+
+    Raises InboxUnreadable when the box and not the file is at fault, so that it may be tried again.
+    """
 
     def read(self, instance: StoredInstance) -> Slice | UnusableInstance: ...
 

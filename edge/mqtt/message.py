@@ -238,7 +238,9 @@ class HeartbeatMessage(_Message):
     slices_decoded: int = Field(ge=0, description="Since the agent started.")
     slabs_inferred: int = Field(ge=0, description="Since the agent started.")
     series_open: int = Field(ge=0)
-    outbox_depth: int = Field(ge=0, description="Messages that no PUBACK came for yet.")
+    outbox_depth: int = Field(
+        ge=0, description="Messages that no PUBACK came for yet, and alerts that nobody was subscribed to."
+    )
     last_outcome_age_s: float | None = Field(ge=0, description="Seconds since the last settled series.")
     triton: str = Field(description="Health of the inference server: serving, suspect, down or fallback.")
 
