@@ -172,7 +172,7 @@ class VolumeFigures:
 
 
 def volume_figures(cases: Sequence[CaseSaid]) -> VolumeFigures:
-    """Whole series with a true volume: all, above 5 mL, by volume, and by thickness above 5 mL."""
+    """Whole series with a true volume: all, above 5 mL, found ones, by volume and by thickness."""
     known = [
         (c, t.total_ml)
         for c in cases
@@ -182,6 +182,7 @@ def volume_figures(cases: Sequence[CaseSaid]) -> VolumeFigures:
     def errors(found: Callable[[CaseSaid], float]) -> dict[str, VolumeError]:
         large = [(c, ml) for c, ml in known if ml >= 5.0]
         rows = {"all": known, "at least 5 mL": large}
+        rows["at least 5 mL and found"] = [(c, ml) for c, ml in large if c.reaches(Level.WORKLIST)]
         for low, high in pairwise(VOLUME_EDGES_ML):
             rows[_range(low, high, "mL")] = [(c, ml) for c, ml in known if low <= ml < high]
         for low, high in pairwise(THICKNESS_EDGES_MM):

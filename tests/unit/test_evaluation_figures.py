@@ -121,6 +121,7 @@ def test_volumes_are_of_findings_and_of_masks() -> None:
     found = volume_figures(ALL)
     assert found.pairs == ((20, 15), (3, 3), (0.5, 0.0))
     assert found.reported["at least 5 mL"].median_signed == pytest.approx(-0.25)
+    assert found.reported["at least 5 mL and found"].of == 1
     assert found.mask["at least 5 mL"].median_signed == pytest.approx(0.5)
     assert found.reported["at least 5 mL, slices of 4.5 to 5.5 mm"].of == 1
 
