@@ -1,6 +1,7 @@
 """The tensor contract `slab_segmentation`: slabs of HU in, per finding a probability and a mask out.
 
-Inputs:  slab_hu INT16 [N, slab_depth, rows, columns], slices feet to head, centre in the middle;
+Inputs:  slab_hu INT16 [N, slab_depth, rows, columns], FP16 in a TensorRT plan, slices feet to head,
+         centre in the middle;
          pixel_spacing_mm FP32 [N, 2], (row, column) as in PixelSpacing.
 Outputs: probability FP32 [N, findings]; mask UINT8 [N, findings, rows, columns], 255 = certain,
          both for the centre slice. Window, rescale and resampling happen inside the graph.
