@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 # Cortical bone: no clot, no calcified plexus large enough to move the skull's axis, no head holder.
 _BONE_HU = 300
-_STRIDE = 4
+_STRIDE = 2
 _LEAST_BONE_PX = 60
 # A skull seen from above is an oval; a rounder slice than this, near the vertex, has no axis to trust.
 _LEAST_ELONGATION = 1.15
