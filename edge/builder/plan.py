@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -17,7 +18,7 @@ from edge.builder.served_plan import PlanKey, PlanRecord, ServedPlan, sha256_of
 from edge.builder.session import read_graph, write_graph
 from edge.builder.tensorrt_input import for_tensorrt
 from edge.builder.variants import Variant
-from edge.errors import RefuseModel
+from edge.errors import FixConfiguration, RefuseModel
 from edge.models.contract import ClinicalModel
 from edge.models.slab_segmentation import PIXEL_SPACING_MM, SLAB_HU
 from edge.ports import Clock
@@ -84,9 +85,16 @@ def run_child(job: Job, timeout_s: float) -> dict[str, Any]:
 def build_plan(
     model: ClinicalModel, folder: Path, variant: Variant, work: Path, site: Site, clock: Clock, say: Say
 ) -> PlanRecord:
-    """The record of the plan now served; raises RefuseModel, and the served one is as before."""
+    """The record of the plan now served.
+
+    Raises RefuseModel or, for a read-only repository, FixConfiguration; the served one is as before.
+    """
     assert variant.path is not None, "only an accepted variant becomes a plan"
     served = ServedPlan(folder)
+    if not os.access(served.path.parent, os.W_OK):
+        raise FixConfiguration(
+            f"{served.path.parent} is read-only", hint="Build where the model repository can be written to."
+        )
     version = str(site.child({"do": "version"}, ANSWER_S)["tensorrt"])
     graph = work / f"{variant.precision}.tensorrt.onnx"
     write_graph(for_tensorrt(read_graph(variant.path)), graph)

@@ -75,6 +75,21 @@ def test_an_unknown_precision_is_wrong_usage(capsys: pytest.CaptureFixture[str])
     assert "fp8" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("repository")
+def test_a_place_that_cannot_be_written_to_is_told_before_any_work(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    assert main(["models", "build", NAME, "--out", str(tmp_path / "file" / "below")]) == 78
+    assert "Name another folder with --out." in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("repository")
+def test_an_unknown_model_is_told_with_those_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", "build", "ct_chest"]) == 78
+    assert f"It holds {NAME}." in capsys.readouterr().err
+
+
 def test_a_folder_that_contradicts_itself_is_not_built_from(
     repository: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -138,6 +138,15 @@ def test_a_plan_that_was_asked_nothing_is_not_served(
     assert served(folder) == {}
 
 
+def test_a_read_only_repository_is_told_before_minutes_of_building(
+    build: Callable[[], None], child: Child, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.access", lambda path, mode: False)  # root may write anywhere else
+    with pytest.raises(FixConfiguration, match="read-only"):
+        build()
+    assert child.done == []
+
+
 def test_rollback_exchanges_the_plans_and_can_be_undone(
     folder: Path, build: Callable[[], None], child: Child
 ) -> None:
