@@ -14,6 +14,7 @@ from edge.dicom.send_plan import PhantomSource, SendPlan
 from edge.dicom.sender import run
 from edge.domain.identity import AETitle
 from edge.imaging.phantom import Acquisition, Bleed, BleedType
+from edge.triton.libpython import Unavailable
 from tests.e2e.appliance import Appliance
 
 pytestmark = [pytest.mark.peer("mosquitto"), pytest.mark.timeout(240)]
@@ -93,6 +94,19 @@ def test_triton_killed_is_started_again(appliance: Callable[..., Appliance]) -> 
     scanner.signal("triton", signal.SIGKILL)
     assert_one_outcome_and_every_page(scanner)
     assert scanner.stubs() == 1, "the killed server's stub must not live on"
+
+
+def test_where_triton_cannot_run_at_all_results_are_degraded_and_the_remedy_is_said(
+    appliance: Callable[..., Appliance], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    missing = Unavailable("libpython3.11.so.1.0 is missing", "apt-get install libpython3.11")
+    monkeypatch.setattr("edge.up.provision", lambda state_dir, say: missing)
+    scanner = appliance()
+    (line,) = [said for said in scanner.said if "degraded" in said]
+    assert missing.reason in line
+    assert missing.remedy in line
+    sending(scanner)
+    assert_one_outcome_and_every_page(scanner, degraded=True)
 
 
 def test_broker_away_for_20_s_loses_no_page(appliance: Callable[..., Appliance]) -> None:
