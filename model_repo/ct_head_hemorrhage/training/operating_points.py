@@ -28,7 +28,7 @@ FOLDER = Path(__file__).resolve().parents[1]
 CHOOSE, REPORT = 1, 2
 # Slices in a row and mL that page and worklist ask for beside the probability.
 PAGE, WORKLIST = (2, 1.0), (1, 0.3)
-LEAST_PROBABILITY = {PAGE: 0.6, WORKLIST: 0.3}
+LEAST_PROBABILITY = {PAGE: 0.2, WORKLIST: 0.1}
 
 
 @dataclass(frozen=True)
