@@ -44,9 +44,10 @@ async def follow(opening: Opening, around: Surroundings) -> Conclusion:
         analysis.start(case.progress.slabs(depth, closed=False))
         while not case.closed:
             known, case = case, await _next(case, opening.mailbox, analysis, around)
-            if case is not known:
+            if case is not known:  # something arrived, or nothing did for too long
                 analysis.start(_slabs(case, known, depth))
                 continue
+            # The model has answered: page what it has shown so far, slices still arriving or not.
             found = triage.preliminary(speaker.rules, case.progress.volume, analysis.evidence)
             paged = await _page(found, case, analysis, paged, speaker, around)
             if found and case.settling and analysis.judged(case.progress.slabs(depth, closed=True)):
