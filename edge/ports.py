@@ -26,11 +26,26 @@ class Clock(Protocol):
     def utc(self) -> datetime: ...
 
 
+class Incoming(Protocol):
+    """One instance on its way into the store, for one thread at a time; see InstanceStore for what is raised.
+
+    After `commit` it is durable, and what became of it is said; until then, and after any error, nothing
+    of it is kept. `abandon` gives it up, and does nothing after `commit` or a second time. After an
+    error only `abandon` may be called.
+    """
+
+    def write(self, fragment: bytes | memoryview) -> None: ...
+    def commit(self) -> Reception: ...
+    def abandon(self) -> None: ...
+
+
 class InstanceStore(Protocol):
     """Where the receiver puts what it was given; every call is durable when it returns.
 
     Safe from many threads. Raises InboxFull when there is no room and OSError when the disk fails;
     then nothing was kept and the peer must be told so. `check` raises OSError when that is for good.
+    What is written to `begin`'s Incoming is the data set, which alone decides whether two instances are
+    the same: the file meta information names the sender (PS3.10 section 7.1).
     """
 
     def association_opened(
@@ -38,15 +53,14 @@ class InstanceStore(Protocol):
     ) -> None: ...
     def association_released(self, association_id: AssociationId) -> None: ...
     def association_aborted(self, association_id: AssociationId, reason: str) -> None: ...
-    def store(
+    def begin(
         self,
         association_id: AssociationId,
         sop_class_uid: str,
         sop_instance_uid: str,
         transfer_syntax_uid: str,
         preamble_and_meta: bytes,
-        dataset: bytes | memoryview,
-    ) -> Reception: ...
+    ) -> Incoming: ...
     def free_bytes(self) -> int: ...
     def check(self) -> None: ...
 
@@ -237,14 +251,3 @@ class InferenceQueue(Protocol):
     """
 
     async def infer(self, request: InferRequest, priority: Priority) -> InferResult: ...
-
-
-@dataclass(frozen=True, slots=True)
-class LaunchSpec:
-    """A program for `edge up` to supervise; `environment` is complete, `ready` cheap and never raises."""
-
-    name: str
-    argv: tuple[str, ...]
-    environment: Mapping[str, str]
-    ready: Callable[[], bool]
-    stop_timeout_s: float = 10.0

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge.errors import RetryPeer
-from edge.ports import Clock, LaunchSpec
+from edge.launch import LaunchSpec
+from edge.ports import Clock
 
 _PR_SET_PDEATHSIG = 1
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 15.0

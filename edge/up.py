@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from edge.clock import SystemClock
+from edge.launch import LaunchSpec
 from edge.mqtt.embedded import embedded_broker
-from edge.ports import LaunchSpec
 from edge.settings import Settings
 from edge.signals import stop_requested
 from edge.supervisor import Supervisor

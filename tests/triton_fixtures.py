@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.ports import LaunchSpec
+from edge.launch import LaunchSpec
 from edge.settings import Settings
 from edge.triton.embedded import launch_spec, region_prefix
 from edge.triton.libpython import Unavailable

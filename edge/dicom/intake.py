@@ -167,14 +167,18 @@ class Intake:
             calling_ae_title=session.calling,
             called_ae_title=session.called,
         )
-        reception = self._store.store(
+        incoming = self._store.begin(
             session.association_id,
             request.sop_class_uid,
             request.sop_instance_uid,
             request.transfer_syntax_uid,
             head,
-            request.data_set,
         )
+        try:
+            incoming.write(request.data_set)
+            reception = incoming.commit()
+        finally:
+            incoming.abandon()
         session.instances += 1
         return answer_to_reception(reception), reception.value
 

@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 from edge.errors import FixConfiguration
-from edge.ports import LaunchSpec
+from edge.launch import LaunchSpec
 from edge.settings import MqttSettings
 
 READY_TIMEOUT_S = 0.2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
@@ -16,18 +16,38 @@ def private_folder(path: Path) -> Path:
     return path
 
 
-def write_new(path: Path, parts: Iterable[bytes | memoryview], *, sync: bool = True) -> None:
-    """Writes a file that did not exist, mode 0600; with `sync` its bytes survive a power cut."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        for part in parts:
-            rest = memoryview(part).cast("B")
-            while rest:
-                rest = rest[os.write(descriptor, rest) :]
-        if sync:
-            os.fdatasync(descriptor)
-    finally:
-        os.close(descriptor)
+class NewFile:
+    """A file that did not exist, mode 0600, written from front to end by one thread at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._descriptor: int | None = os.open(
+            path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600
+        )
+
+    def write(self, part: bytes | memoryview) -> None:
+        assert self._descriptor is not None, "the file is closed"
+        rest = memoryview(part).cast("B")
+        while rest:
+            rest = rest[os.write(self._descriptor, rest) :]
+
+    def sync(self) -> None:
+        """Afterwards its bytes survive a power cut."""
+        assert self._descriptor is not None, "the file is closed"
+        os.fdatasync(self._descriptor)
+
+    def close(self) -> None:
+        """A second time does nothing."""
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+def write_new(path: Path, content: bytes) -> None:
+    """Writes a file that did not exist, mode 0600; its bytes survive a power cut."""
+    with closing(NewFile(path)) as file:
+        file.write(content)
+        file.sync()
 
 
 def sync_folder(path: Path) -> None:

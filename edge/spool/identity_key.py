@@ -29,7 +29,7 @@ def appliance_key(state_dir: Path) -> bytes:
 def _create(path: Path) -> None:
     candidate = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
     try:
-        write_new(candidate, (secrets.token_bytes(KEY_BYTES),))
+        write_new(candidate, secrets.token_bytes(KEY_BYTES))
         # A link, unlike a rename, never replaces the key another process made in the meantime.
         os.link(candidate, path)
     except FileExistsError:

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
-import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge.domain.arrival import Reception, StoredInstance
 from edge.domain.identity import AssociationId, SopInstanceUID
-from edge.errors import FixConfiguration, InboxFull
+from edge.errors import FixConfiguration
 from edge.ports import Clock
 from edge.spool.doorbell import ring
 from edge.spool.entries import INBOX_DATABASE, Entries
-from edge.spool.files import NO_ROOM, private_folder, sync_folder, write_new
+from edge.spool.files import private_folder, sync_folder
+from edge.spool.incoming import FOLDER, TEMPORARY, Disk, IncomingInstance, Named
 
-_FOLDER = "inbox"
 _UNJOURNALED = "unjournaled"
 _SHARDS = tuple(f"{shard:02x}" for shard in range(256))
-_Parts = tuple[bytes | memoryview, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +36,7 @@ class Recovery:
             said += f"; the journal is an older copy and lacks {self.lost_entries} entries"
         if self.unjournaled_files:
             said += (
-                f"; {self.unjournaled_files} files of no journal entry wait in {_FOLDER}/{_UNJOURNALED}: "
+                f"; {self.unjournaled_files} files of no journal entry wait in {FOLDER}/{_UNJOURNALED}: "
                 "send them again with `edge send --folder`, then remove them"
             )
         return said
@@ -55,16 +50,15 @@ class Inbox:
 
     def __init__(self, state_dir: Path, *, min_free_bytes: int, clock: Clock, durable: bool = True) -> None:
         self._state_dir = private_folder(state_dir)
-        self._folder = private_folder(state_dir / _FOLDER)
-        self._temporary = private_folder(self._folder / "tmp")
+        self._folder = private_folder(state_dir / FOLDER)
+        self._temporary = private_folder(self._folder / TEMPORARY)
         self._unjournaled = private_folder(self._folder / _UNJOURNALED)
-        self._min_free_bytes = min_free_bytes
-        self._durable = durable
         for shard in _SHARDS:
             private_folder(self._folder / shard)
         sync_folder(self._folder)
         _refuse_files_without_journal(self._state_dir / INBOX_DATABASE, self._folder)
         self._entries = Entries(state_dir, clock, durable=durable)
+        self._disk = Disk(state_dir, self._entries, min_free_bytes, durable)
 
     def close(self) -> None:
         """Ends the writing; call it once no association is left."""
@@ -76,8 +70,7 @@ class Inbox:
 
     def free_bytes(self) -> int:
         """What this process may still write on the file system of the inbox."""
-        disk = os.statvfs(self._folder)
-        return disk.f_bavail * disk.f_frsize
+        return self._disk.free_bytes()
 
     def association_opened(
         self, association_id: AssociationId, calling: str, called: str, peer_address: str
@@ -95,41 +88,17 @@ class Inbox:
         self._entries.ended(association_id, "association_aborted", reason)
         ring(self._state_dir)
 
-    def store(
+    def begin(
         self,
         association_id: AssociationId,
         sop_class_uid: str,
         sop_instance_uid: str,
         transfer_syntax_uid: str,
         preamble_and_meta: bytes,
-        dataset: bytes | memoryview,
-    ) -> Reception:
-        """File, then row, then return. Raises InboxFull or OSError, and then the peer must send again.
-
-        `dataset` alone decides whether two instances are the same: the file meta information names
-        the sender (PS3.10 section 7.1).
-        """
-        parts = (preamble_and_meta, dataset)
-        size_bytes = sum(memoryview(part).nbytes for part in parts)
-        if self.free_bytes() - size_bytes < self._min_free_bytes:
-            raise InboxFull
-        name = secrets.token_hex(16)
-        offered = StoredInstance(
-            sop_instance_uid=SopInstanceUID(sop_instance_uid),
-            sop_class_uid=sop_class_uid,
-            transfer_syntax_uid=transfer_syntax_uid,
-            path=f"{_FOLDER}/{name[:2]}/{name}.dcm",
-            sha256=hashlib.sha256(dataset).hexdigest(),
-            size_bytes=size_bytes,
-        )
-        first = self._entries.first(offered.sop_instance_uid)
-        if first is None:
-            first = self._keep(association_id, offered, parts)
-        reception = Reception.STORED
-        if first is not None:
-            reception = self._repeat(association_id, offered, first, parts)
-        ring(self._state_dir)
-        return reception
+    ) -> IncomingInstance:
+        """See the port."""
+        named = Named(association_id, SopInstanceUID(sop_instance_uid), sop_class_uid, transfer_syntax_uid)
+        return IncomingInstance(self._disk, named, preamble_and_meta)
 
     def recover(self) -> Recovery:
         """Clears up after a crash; call it before the first association.
@@ -148,54 +117,10 @@ class Inbox:
         unjournaled = sum(1 for _ in self._unjournaled.iterdir())
         return Recovery(len(temporary), unjournaled, len(still_open), self._entries.lost)
 
-    def _keep(
-        self, association_id: AssociationId, offered: StoredInstance, parts: _Parts
-    ) -> StoredInstance | None:
-        """None when `offered` is kept, else the instance another thread was first with."""
-        path = self._state_dir / offered.path
-        self._write(path, parts)
-        try:
-            first = self._entries.stored(association_id, offered)
-        except InboxFull:
-            path.unlink()
-            raise
-        # Any other error leaves the file: its row may have reached the disk, recover() will know.
-        if first is not None:
-            path.unlink()
-        return first
-
-    def _repeat(
-        self, association_id: AssociationId, offered: StoredInstance, first: StoredInstance, parts: _Parts
-    ) -> Reception:
-        if first.sha256 != offered.sha256:
-            self._entries.conflict(association_id, first.sop_instance_uid, offered.sha256)
-            return Reception.CONFLICT
-        kept = self._state_dir / first.path
-        if not kept.exists():
-            # Somebody removed the file; an acknowledgement without bytes would be a lie.
-            self._write(kept, parts)
-        self._entries.duplicate(association_id, first.sop_instance_uid)
-        return Reception.DUPLICATE
-
-    def _write(self, path: Path, parts: _Parts) -> None:
-        temporary = self._temporary / secrets.token_hex(16)
-        written = temporary
-        try:
-            write_new(temporary, parts, sync=self._durable)
-            temporary.rename(path)
-            written = path
-            if self._durable:
-                sync_folder(path.parent)
-        except BaseException as error:
-            written.unlink(missing_ok=True)
-            if isinstance(error, OSError) and error.errno in NO_ROOM:
-                raise InboxFull from error
-            raise
-
     def _set_aside(self, shard: str) -> None:
         folder = self._folder / shard
-        journaled = self._entries.paths_in(f"{_FOLDER}/{shard}")
-        without_row = [p for p in folder.iterdir() if f"{_FOLDER}/{shard}/{p.name}" not in journaled]
+        journaled = self._entries.paths_in(f"{FOLDER}/{shard}")
+        without_row = [p for p in folder.iterdir() if f"{FOLDER}/{shard}/{p.name}" not in journaled]
         for path in without_row:
             # Names are random: an equal one is the same file, put back by hand.
             path.rename(self._unjournaled / path.name)

@@ -11,7 +11,7 @@ import urllib.request
 from pathlib import Path
 
 from edge.errors import FixConfiguration
-from edge.ports import LaunchSpec
+from edge.launch import LaunchSpec
 from edge.settings import Settings
 from edge.triton import start_server
 from edge.triton.provision import Installation

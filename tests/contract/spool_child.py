@@ -17,10 +17,10 @@ from edge.domain.identity import AssociationId
 from edge.spool.entries import Entries
 from edge.spool.inbox import Inbox
 from edge.spool.ledger import SqliteLedger
+from tests.contract.storing import store
 from tests.statements import alert, alert_draft, outcome, result_draft
 
 ROOT = Path(__file__).parents[2]
-META = b"\0" * 128 + b"DICM" + b"meta"
 
 
 def acknowledged_until_killed(task: str, state_dir: Path) -> list[str]:
@@ -54,7 +54,7 @@ def store_for_ever(state_dir: Path) -> None:
         inbox.association_opened(association_id, "CT", "EDGE", "127.0.0.1")
         for index in range(1_000_000):
             uid, dataset = f"1.2.{os.getpid()}.{number}.{index}", os.urandom(20_000)
-            inbox.store(association_id, "1.2.840", uid, "1.2.840.10008.1.2.1", META, dataset)
+            store(inbox, dataset, uid=uid, association=association_id)
             acknowledge(f"{uid} {hashlib.sha256(dataset).hexdigest()}")
 
     for number in range(4):
@@ -67,7 +67,7 @@ def die_between_file_and_row(state_dir: Path) -> None:
     inbox.association_opened(AssociationId("a"), "CT", "EDGE", "127.0.0.1")
     acknowledge("opened")
     Entries.stored = lambda *_: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore[assignment,method-assign]
-    inbox.store(AssociationId("a"), "1.2.840", "1.2.3", "1.2.840.10008.1.2.1", META, b"never acknowledged")
+    store(inbox, b"never acknowledged", association="a")
 
 
 def conclude_for_ever(state_dir: Path) -> None:

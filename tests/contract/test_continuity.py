@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from edge.domain.identity import AssociationId
 from edge.errors import FixConfiguration
 from edge.spool.continuity import HighWater
 from edge.spool.inbox import Inbox
 from edge.spool.ledger import SqliteLedger
+from tests.contract.storing import store
 from tests.fakes.clock import FakeClock
 from tests.statements import outcome, result_draft
 
@@ -19,7 +19,7 @@ from tests.statements import outcome, result_draft
 def receive(state_dir: Path, *numbers: int) -> None:
     inbox = Inbox(state_dir, min_free_bytes=0, clock=FakeClock())
     for number in numbers:
-        inbox.store(AssociationId("a"), "1.2", f"1.2.{number}", "1.2", b"meta", b"pixels")
+        store(inbox, b"pixels", uid=f"1.2.{number}")
     inbox.close()
 
 

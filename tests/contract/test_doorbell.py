@@ -15,6 +15,7 @@ from edge.domain.identity import AssociationId
 from edge.spool.doorbell import Doorbell, ring
 from edge.spool.inbox import Inbox
 from tests.contract.spool_child import ROOT
+from tests.contract.storing import store
 from tests.fakes.clock import FakeClock
 
 SOON_S = 5.0
@@ -104,9 +105,9 @@ def test_every_new_row_of_the_inbox_rings(tmp_path: Path) -> None:
     bell, here = Doorbell(tmp_path), AssociationId("a")
     happenings = [
         lambda: inbox.association_opened(here, "CT", "EDGE", "127.0.0.1"),
-        lambda: inbox.store(here, "1.2", "1.2.3", "1.2", b"meta", b"pixels"),
-        lambda: inbox.store(here, "1.2", "1.2.3", "1.2", b"meta", b"pixels"),
-        lambda: inbox.store(here, "1.2", "1.2.3", "1.2", b"meta", b"other"),
+        lambda: store(inbox, b"pixels"),
+        lambda: store(inbox, b"pixels"),
+        lambda: store(inbox, b"other"),
         lambda: inbox.association_released(here),
     ]
     for happening in happenings:

@@ -8,6 +8,7 @@ import os
 import stat
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,12 @@ import pytest
 from edge.domain.arrival import Arrival, ConflictReceived, DuplicateReceived, InstanceStored
 from edge.domain.identity import AssociationId
 from edge.errors import FixConfiguration, InboxFull
-from edge.ports import InstanceStore, Reception
+from edge.ports import Reception
 from edge.spool.inbox import Inbox
 from edge.spool.journal import InboxJournal
+from tests.contract.storing import CT, EXPLICIT, META, store
 from tests.fakes.clock import START, FakeClock
 
-CT = "1.2.840.10008.5.1.4.1.1.2"
-EXPLICIT = "1.2.840.10008.1.2.1"
-META = b"\0" * 128 + b"DICM" + b"meta of sender A"
 HERE = AssociationId("here")
 
 
@@ -36,12 +35,6 @@ def inbox(tmp_path: Path) -> Iterator[Inbox]:
     box = opened(tmp_path)
     yield box
     box.close()
-
-
-def store(
-    inbox: InstanceStore, dataset: bytes | memoryview, *, uid: str = "1.2.3", meta: bytes = META
-) -> Reception:
-    return inbox.store(HERE, CT, uid, EXPLICIT, meta, dataset)
 
 
 def entries(state_dir: Path) -> list[Arrival]:
@@ -127,14 +120,18 @@ def test_of_threads_storing_one_uid_exactly_one_wins(inbox: Inbox, tmp_path: Pat
     assert all(sha256((tmp_path / i.path).read_bytes()[len(META) :]) == i.sha256 for i in kept)
 
 
+def floor(inbox: Inbox, min_free_bytes: int) -> None:
+    inbox._disk = replace(inbox._disk, min_free_bytes=min_free_bytes)
+
+
 def test_below_the_floor_nothing_is_taken_and_the_size_of_the_object_counts(tmp_path: Path) -> None:
     inbox = opened(tmp_path, min_free_bytes=0)
     # Other programs use this disk too, so the floor stands far from what is free now.
-    inbox._min_free_bytes = inbox.free_bytes() - 50_000_000
+    floor(inbox, inbox.free_bytes() - 50_000_000)
     store(inbox, b"small")
     with pytest.raises(InboxFull):
         store(inbox, memoryview(bytes(100_000_000)), uid="1.2.4")
-    inbox._min_free_bytes = inbox.free_bytes() * 2
+    floor(inbox, inbox.free_bytes() * 2)
     with pytest.raises(InboxFull):
         store(inbox, b"small", uid="1.2.5")
     assert len(files(tmp_path)) == len(entries(tmp_path)) == 1

@@ -15,7 +15,8 @@ from edge.errors import InboxFull
 from edge.ports import Reception
 from edge.spool.inbox import Inbox, Recovery
 from edge.spool.journal import InboxJournal
-from tests.contract.spool_child import META, ROOT, acknowledged_until_killed
+from tests.contract.spool_child import ROOT, acknowledged_until_killed
+from tests.contract.storing import META, store
 from tests.fakes.clock import FakeClock
 
 
@@ -34,7 +35,7 @@ def set_aside(state_dir: Path) -> list[bytes]:
 
 def store_many(inbox: Inbox, number: int) -> None:
     for index in range(number):
-        inbox.store(AssociationId("a"), "1.2", f"1.2.{index}", "1.2", META, b"pixels")
+        store(inbox, b"pixels", uid=f"1.2.{index}")
 
 
 def test_kill_9_loses_nothing_acknowledged_and_sets_everything_else_aside(tmp_path: Path) -> None:
@@ -70,7 +71,7 @@ def test_a_file_whose_row_was_never_written_is_set_aside(tmp_path: Path) -> None
     assert inbox.recover() == Recovery(0, 1, 1)
     assert files(tmp_path) == set()
     assert set_aside(tmp_path) == [META + b"never acknowledged"]
-    again = inbox.store(AssociationId("b"), "1.2.840", "1.2.3", "1.2.840.10008.1.2.1", META, b"sent again")
+    again = store(inbox, b"sent again", association="b")
     assert again is Reception.STORED
     inbox.close()
 
@@ -81,7 +82,7 @@ def test_recovery_keeps_what_is_acknowledged_and_ends_what_is_open(tmp_path: Pat
         inbox.association_opened(AssociationId(name), "CT", "EDGE", "127.0.0.1")
     inbox.association_released(AssociationId("released"))
     inbox.association_aborted(AssociationId("aborted"), "peer_abort")
-    inbox.store(AssociationId("open"), "1.2.840", "1.2.3", "1.2.840.10008.1.2.1", META, b"pixels")
+    store(inbox, b"pixels", association="open")
     (kept,) = files(tmp_path)
     (tmp_path / "inbox" / "tmp" / "half").write_bytes(META)
     inbox.close()
@@ -110,7 +111,7 @@ def test_a_full_disk_under_the_journal_leaves_no_file(tmp_path: Path) -> None:
     assert files(tmp_path) == {journal.instance_path(instance) for instance in kept}
     with inbox._entries._writer.reading() as connection:
         connection.execute("PRAGMA max_page_count = 1000000")
-    assert inbox.store(AssociationId("a"), "1.2", "1.2.9999", "1.2", META, b"pixels") is Reception.STORED
+    assert store(inbox, b"pixels", uid="1.2.9999") is Reception.STORED
     inbox.close()
 
 
@@ -120,18 +121,17 @@ from pathlib import Path
 from edge.clock import SystemClock
 from edge.spool.inbox import Inbox
 from edge.ports import Reception
+from tests.contract.storing import store
 
 inbox = Inbox(Path(sys.argv[1]), min_free_bytes=0, clock=SystemClock())
-def store(uid):
-    return inbox.store("a", "1.2", uid, "1.2", b"meta", b"pixels")
-assert store("1.2.1") is Reception.STORED
+assert store(inbox, b"pixels", uid="1.2.1") is Reception.STORED
 soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
 resource.setrlimit(resource.RLIMIT_FSIZE, ((Path(sys.argv[1]) / "inbox.db-wal").stat().st_size, hard))
 for room in (False, True):
     if room:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     try:
-        store("1.2.2")
+        store(inbox, b"pixels", uid="1.2.2")
     except OSError as error:
         assert error.errno == errno.EIO, error
         print(error.strerror)
@@ -154,18 +154,18 @@ def test_after_a_failed_commit_nothing_more_is_acknowledged_until_a_restart(tmp_
     kept = {e.instance.path for e in InboxJournal(tmp_path).after(0, 10) if isinstance(e, InstanceStored)}
     assert recovery.unjournaled_files == 1
     assert {tmp_path / path for path in kept} == files(tmp_path)
-    assert inbox.store(AssociationId("a"), "1.2", "1.2.2", "1.2", b"meta", b"pixels") is Reception.STORED
+    assert store(inbox, b"pixels", uid="1.2.2") is Reception.STORED
     inbox.close()
 
 
 def test_a_journal_from_a_backup_costs_no_image_and_its_numbers_are_not_given_again(tmp_path: Path) -> None:
     inbox = opened(tmp_path)
-    inbox.store(AssociationId("a"), "1.2", "1.2.1", "1.2", META, b"before")
+    store(inbox, b"before", uid="1.2.1")
     inbox.close()
     backup = (tmp_path / "inbox.db").read_bytes()
     inbox = opened(tmp_path)
     for number in (2, 3):
-        inbox.store(AssociationId("a"), "1.2", f"1.2.{number}", "1.2", META, b"after %d" % number)
+        store(inbox, b"after %d" % number, uid=f"1.2.{number}")
     inbox.close()
     (tmp_path / "inbox.db").write_bytes(backup)
     inbox = opened(tmp_path)
@@ -174,7 +174,7 @@ def test_a_journal_from_a_backup_costs_no_image_and_its_numbers_are_not_given_ag
     assert set_aside(tmp_path) == [META + b"after 2", META + b"after 3"]
     for words in ("lacks 2 entries", "2 files", "inbox/unjournaled", "edge send --folder"):
         assert words in str(recovery)
-    assert inbox.store(AssociationId("b"), "1.2", "1.2.2", "1.2", META, b"after 2") is Reception.STORED
+    assert store(inbox, b"after 2", uid="1.2.2") is Reception.STORED
     inbox.close()
     assert [e.sequence for e in InboxJournal(tmp_path).after(0, 10)] == [1, 4]
     inbox = opened(tmp_path)

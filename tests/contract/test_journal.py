@@ -22,6 +22,7 @@ from edge.errors import FixConfiguration
 from edge.ports import Journal
 from edge.spool.inbox import Inbox
 from edge.spool.journal import InboxJournal
+from tests.contract.storing import CT, EXPLICIT, META, store
 from tests.fakes.clock import START, FakeClock
 from tests.fakes.ledger import FakeJournal
 
@@ -40,13 +41,13 @@ def fill(inbox: Inbox) -> None:
     """What `expected` says in the receiver's words."""
     inbox.association_opened(A, "CT_ER", "EDGE", "10.0.0.7")
     inbox.association_opened(B, "CT_ER", "EDGE", "10.0.0.7")
-    inbox.store(A, "1.2.840", "1.2.3", "1.2.840.10008.1.2.1", b"meta", b"pixels")
+    store(inbox, b"pixels", association=A)
     inbox.association_aborted(B, "idle_timeout")
     inbox.association_released(A)
 
 
 def expected(path: str, sha256: str) -> list[Arrival]:
-    instance = StoredInstance(SopInstanceUID("1.2.3"), "1.2.840", "1.2.840.10008.1.2.1", path, sha256, 10)
+    instance = StoredInstance(SopInstanceUID("1.2.3"), CT, EXPLICIT, path, sha256, len(META) + 6)
     return [
         AssociationOpened(1, A, AT, "CT_ER", "EDGE", "10.0.0.7"),
         AssociationOpened(2, B, AT, "CT_ER", "EDGE", "10.0.0.7"),

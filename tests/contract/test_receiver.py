@@ -53,7 +53,7 @@ def series() -> tuple[Dataset, ...]:
 class BrokenInbox(Inbox):
     """A disk that fails as a dying one does."""
 
-    def store(self, *args: object, **kwargs: object) -> object:
+    def begin(self, *args: object, **kwargs: object) -> object:
         raise OSError(5, "Input/output error")
 
 
