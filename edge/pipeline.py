@@ -22,6 +22,7 @@ from edge.domain.identity import StudyInstanceUID
 from edge.domain.outcome import Outcome, OutcomeKind
 from edge.domain.series import Slab, UnusableInstance
 from edge.domain.statement import Failure, Speaker
+from edge.domain.unusable import UnusableReason
 from edge.imaging.volume import Slice
 from edge.patience import patiently
 from edge.ports import Conclusion, Ledger, Priority
@@ -109,7 +110,9 @@ async def give_up(
     case, series = opening.case, opening.speaker.series
     for entry in instances:
         uid = entry.instance.sop_instance_uid
-        lost = UnusableInstance(StudyInstanceUID(""), series.series_instance_uid, uid, "internal_error", True)
+        lost = UnusableInstance(
+            StudyInstanceUID(""), series.series_instance_uid, uid, UnusableReason.INTERNAL_ERROR, True
+        )
         case = case.unusable_arrived(lost, entry.association_id, entry.sequence, entry.at)
     now = around.clock.utc()
     failure = Failure("internal_error", "the journey failed again and again; see the log")

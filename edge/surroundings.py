@@ -20,6 +20,7 @@ from edge.domain.evidence import SliceEvidence
 from edge.domain.identity import AssociationId, SeriesInstanceUID, StudyInstanceUID
 from edge.domain.series import UnusableInstance
 from edge.domain.statement import Speaker
+from edge.domain.unusable import UnusableReason
 from edge.imaging.volume import Slice
 from edge.models.contract import ClinicalModel
 from edge.patience import patiently_for
@@ -108,6 +109,5 @@ async def pixels_of(instance: StoredInstance, around: Surroundings) -> Slice | U
     if isinstance(content, Slice | UnusableInstance):
         return content
     series = SeriesInstanceUID(f"unknown.{instance.sop_instance_uid}")
-    return UnusableInstance(
-        StudyInstanceUID(""), series, instance.sop_instance_uid, "inbox_unreadable", True, series_known=False
-    )
+    names = StudyInstanceUID(""), series, instance.sop_instance_uid
+    return UnusableInstance(*names, UnusableReason.INBOX_UNREADABLE, True, series_known=False)

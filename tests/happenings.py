@@ -44,7 +44,7 @@ ONE_OF_EACH: tuple[Happening, ...] = (
     InstanceReceived("stored", 525_312, 0.004),
     InstanceRefused("0xA700", "less free space than dicom.min_free_gib"),
     InstanceDecoded(0.011),
-    InstanceUnusable(TOKEN, "no_pixels"),
+    InstanceUnusable(TOKEN, "missing_pixel_data"),
     SlabInferred("ct_head_hyperdensity", 0.002, 0.03, "arriving", degraded=False),
     InferenceFailed("ct_head_hyperdensity", "unavailable", 1),
     TritonHealthChanged("serving", "the canary gave its known answer"),

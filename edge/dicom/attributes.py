@@ -9,6 +9,9 @@ from typing import SupportsFloat, cast
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 
+from edge.domain.unusable import UnusableReason
+from edge.errors import RejectInput
+
 Value = str | bytes | SupportsFloat | None
 
 
@@ -33,8 +36,11 @@ def text(data_set: Dataset, keyword: str) -> str:
 
 
 def numbers(data_set: Dataset, keyword: str) -> tuple[float, ...]:
-    """All values as numbers; raises ValueError or TypeError for one that is none."""
-    return tuple(float(cast("SupportsFloat", value)) for value in values_of(data_set, keyword))
+    """All values as numbers; raises RejectInput for one that is none."""
+    try:
+        return tuple(float(cast("SupportsFloat", value)) for value in values_of(data_set, keyword))
+    except (TypeError, ValueError, OverflowError) as error:
+        raise RejectInput(UnusableReason.BAD_ATTRIBUTE) from error
 
 
 def positive(data_set: Dataset, keyword: str) -> float | None:
@@ -44,6 +50,8 @@ def positive(data_set: Dataset, keyword: str) -> float | None:
 
 
 def integer(data_set: Dataset, keyword: str) -> int | None:
-    """The first value as an integer, None when there is none."""
+    """The first value as an integer, None when there is none; raises RejectInput for NaN and infinity."""
     found = next(iter(numbers(data_set, keyword)), None)
+    if found is not None and not math.isfinite(found):
+        raise RejectInput(UnusableReason.BAD_ATTRIBUTE)
     return None if found is None else int(found)

@@ -10,6 +10,7 @@ import struct
 from dataclasses import dataclass
 from itertools import pairwise
 
+from edge.domain.unusable import UnusableReason
 from edge.errors import RejectInput
 
 _JP2_SIGNATURE = b"\x00\x00\x00\x0cjP  \r\n\x87\n"
@@ -44,8 +45,8 @@ def frame_size(codestream: bytes) -> FrameSize:
         if codestream[:2] == b"\xff\xd8":
             return _jpeg(codestream)
     except struct.error as error:
-        raise RejectInput("bad_codestream") from error
-    raise RejectInput("bad_codestream")
+        raise RejectInput(UnusableReason.BAD_CODESTREAM) from error
+    raise RejectInput(UnusableReason.BAD_CODESTREAM)
 
 
 def check_fragments(encapsulated: bytes) -> None:
@@ -57,23 +58,23 @@ def check_fragments(encapsulated: bytes) -> None:
     at = 0
     while at < len(encapsulated) and encapsulated[at:] != _DELIMITER:
         if encapsulated[at : at + 4] != _ITEM or len(encapsulated) < at + 8:
-            raise RejectInput("bad_fragments")
+            raise RejectInput(UnusableReason.BAD_FRAGMENTS)
         (length,) = struct.unpack_from("<L", encapsulated, at + 4)
         at += 8 + length
     if at > len(encapsulated):
-        raise RejectInput("bad_fragments")
+        raise RejectInput(UnusableReason.BAD_FRAGMENTS)
 
 
 def check_rle_segments(frame: bytes, count: int) -> None:
     """Raises RejectInput unless the header lists `count` segments in order and inside the frame."""
     if len(frame) < _RLE_HEADER_BYTES:
-        raise RejectInput("bad_codestream")
+        raise RejectInput(UnusableReason.BAD_CODESTREAM)
     claimed, *offsets = struct.unpack_from("<16L", frame)
     if claimed != count:
-        raise RejectInput("frame_size_mismatch")
+        raise RejectInput(UnusableReason.FRAME_SIZE_MISMATCH)
     bounds = [*offsets[:count], len(frame)]
     if bounds[0] != _RLE_HEADER_BYTES or any(a >= b for a, b in pairwise(bounds)):
-        raise RejectInput("bad_codestream")
+        raise RejectInput(UnusableReason.BAD_CODESTREAM)
 
 
 def _jpeg(codestream: bytes) -> FrameSize:
@@ -85,14 +86,14 @@ def _jpeg(codestream: bytes) -> FrameSize:
             at += 1
         lead, marker = struct.unpack_from(">BB", codestream, at)
         if lead != 0xFF or marker in {0x00, _SOI, _EOI, _DHP}:
-            raise RejectInput("bad_codestream")
+            raise RejectInput(UnusableReason.BAD_CODESTREAM)
         at += 2
         if marker in _STANDALONE:
             continue
         (length,) = struct.unpack_from(">H", codestream, at)
         # JPEG XT (ISO/IEC 18477) hides a second codestream in its boxes.
         if length < 2 or (marker == _APP11 and codestream[at + 2 : at + 4] == b"JP"):
-            raise RejectInput("bad_codestream")
+            raise RejectInput(UnusableReason.BAD_CODESTREAM)
         if marker in _START_OF_FRAME:
             bits, rows, columns, samples = struct.unpack_from(">BHHB", codestream, at + 2)
             found.append(FrameSize(rows, columns, samples, bits))
@@ -100,7 +101,7 @@ def _jpeg(codestream: bytes) -> FrameSize:
             break
         at += length
     if len(found) != 1:
-        raise RejectInput("bad_codestream")
+        raise RejectInput(UnusableReason.BAD_CODESTREAM)
     return found[0]
 
 
@@ -116,22 +117,22 @@ def _contiguous_codestream(boxes: bytes) -> int:
         if kind == b"jp2c":
             return at + head
         if length < head:
-            raise RejectInput("bad_codestream")
+            raise RejectInput(UnusableReason.BAD_CODESTREAM)
         at += length
 
 
 def _jpeg_2000(codestream: bytes, at: int) -> FrameSize:
     soc, siz, _, _, *numbers, samples = struct.unpack_from(">HHHH8LH", codestream, at)
     if (soc, siz) != (0xFF4F, 0xFF51):
-        raise RejectInput("bad_codestream")
+        raise RejectInput(UnusableReason.BAD_CODESTREAM)
     right, bottom, left, top, tile_width, tile_height, tile_left, tile_top = numbers
     if min(tile_width, tile_height) < 1 or left >= right or top >= bottom:
-        raise RejectInput("bad_codestream")
+        raise RejectInput(UnusableReason.BAD_CODESTREAM)
     tiles = -((tile_left - right) // tile_width) * -((tile_top - bottom) // tile_height)
     if not 1 <= tiles <= _MAX_TILES:
-        raise RejectInput("bad_codestream")
+        raise RejectInput(UnusableReason.BAD_CODESTREAM)
     # More samples than one are refused by who compares; here only the first has to be there.
     depth, step_x, step_y = struct.unpack_from(">BBB", codestream, at + 42)
     if (step_x, step_y) != (1, 1):
-        raise RejectInput("bad_codestream")
+        raise RejectInput(UnusableReason.BAD_CODESTREAM)
     return FrameSize(bottom - top, right - left, samples, (depth & 0x7F) + 1)

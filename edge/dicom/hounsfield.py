@@ -15,6 +15,7 @@ from pydicom.uid import UID, RLELossless
 from edge.dicom.attributes import integer, numbers, text
 from edge.dicom.codestream import check_fragments, check_rle_segments, frame_size
 from edge.dicom.slice_header import NotASlice
+from edge.domain.unusable import UnusableReason
 from edge.errors import RejectInput
 
 AIR_HU = -1024
@@ -22,6 +23,10 @@ AIR_HU = -1024
 _HOUNSFIELD = frozenset({"", "HU", "HU_MOD", "US"})
 # Padding that rescales into soft tissue is a left-over of a tool that rewrote the pixels.
 _TISSUE_HU = (-200.0, 200.0)
+# Of a CT: with less even 16 bits span no tissue, with more neighbouring values are further apart than
+# water and bone; an intercept further off than int16 leaves no tissue in reach either.
+_SLOPES = (1e-3, 100.0)
+_MAX_INTERCEPT_HU = 32768.0
 
 
 def hounsfield_yx(data_set: Dataset) -> NDArray[np.int16]:
@@ -43,18 +48,22 @@ def hounsfield_yx(data_set: Dataset) -> NDArray[np.int16]:
 
 def _rescale(data_set: Dataset) -> tuple[float, float]:
     if "ModalityLUTSequence" in data_set:
-        raise RejectInput("modality_lut_unsupported")
-    if text(data_set, "Modality").upper() != "CT":
+        raise RejectInput(UnusableReason.MODALITY_LUT_UNSUPPORTED)
+    ct = text(data_set, "Modality").upper() == "CT"
+    if not ct:
         slope, intercept = numbers(data_set, "RescaleSlope"), numbers(data_set, "RescaleIntercept")
         slope, intercept = slope or (1.0,), intercept or (0.0,)
     elif text(data_set, "RescaleType").upper() not in _HOUNSFIELD:
-        raise NotASlice("not_hounsfield")
+        raise NotASlice(UnusableReason.NOT_HOUNSFIELD)
     else:
         slope, intercept = numbers(data_set, "RescaleSlope"), numbers(data_set, "RescaleIntercept")
     if not slope or not intercept:
-        raise RejectInput("missing_rescale")
+        raise RejectInput(UnusableReason.MISSING_RESCALE)
     if not (math.isfinite(slope[0]) and math.isfinite(intercept[0])) or slope[0] == 0:
-        raise RejectInput("bad_rescale")
+        raise RejectInput(UnusableReason.BAD_RESCALE)
+    lowest, highest = _SLOPES
+    if ct and not (lowest <= abs(slope[0]) <= highest and abs(intercept[0]) <= _MAX_INTERCEPT_HU):
+        raise RejectInput(UnusableReason.ABSURD_RESCALE)
     return slope[0], intercept[0]
 
 
@@ -62,11 +71,11 @@ def _check_bits(data_set: Dataset) -> None:
     allocated, stored = integer(data_set, "BitsAllocated"), integer(data_set, "BitsStored")
     high_bit = integer(data_set, "HighBit")
     if allocated not in (8, 16) or stored is None or not 1 <= stored <= allocated:
-        raise RejectInput("bad_bits")
+        raise RejectInput(UnusableReason.BAD_BITS)
     if high_bit is not None and high_bit != stored - 1:
-        raise RejectInput("bad_bits")
+        raise RejectInput(UnusableReason.BAD_BITS)
     if integer(data_set, "PixelRepresentation") not in (0, 1):
-        raise RejectInput("bad_pixel_representation")
+        raise RejectInput(UnusableReason.BAD_PIXEL_REPRESENTATION)
 
 
 def _stored_yx(data_set: Dataset) -> NDArray[np.integer[Any]]:
@@ -81,7 +90,7 @@ def _stored_yx(data_set: Dataset) -> NDArray[np.integer[Any]]:
         _check_length(len(cast("bytes", data_set.PixelData)), rows, columns, allocated)
         decoded = pixel_array(data_set, raw=True)
     if decoded.shape != (rows, columns):
-        raise RejectInput("matrix_mismatch")
+        raise RejectInput(UnusableReason.MATRIX_MISMATCH)
     stored = cast("NDArray[np.integer[Any]]", decoded)
     spare = stored.dtype.itemsize * 8 - bits
     return (stored << spare) >> spare if spare and not syntax.is_encapsulated else stored
@@ -96,7 +105,7 @@ def _check_frame(data_set: Dataset, syntax: UID, rows: int, columns: int, alloca
         return check_rle_segments(frame, allocated // 8)
     claimed = frame_size(frame)
     if (claimed.rows, claimed.columns, claimed.samples) != (rows, columns, 1) or claimed.bits > allocated:
-        raise RejectInput("frame_size_mismatch")
+        raise RejectInput(UnusableReason.FRAME_SIZE_MISMATCH)
     return None
 
 
@@ -108,16 +117,16 @@ def _decompressed(data_set: Dataset) -> NDArray[Any]:
         # pylibjpeg-rle panics on damaged segments, and a Rust panic is no Exception.
         if type(error).__name__ != "PanicException":
             raise
-        raise RejectInput("undecodable") from error
+        raise RejectInput(UnusableReason.UNDECODABLE) from error
 
 
 def _check_length(length: int, rows: int, columns: int, allocated: int) -> None:
     row_bytes = columns * allocated // 8
     surplus = length - rows * row_bytes
     if surplus < 0:
-        raise RejectInput("pixel_data_too_short")
+        raise RejectInput(UnusableReason.PIXEL_DATA_TOO_SHORT)
     if surplus >= max(row_bytes, 2):
-        raise RejectInput("pixel_data_too_long")
+        raise RejectInput(UnusableReason.PIXEL_DATA_TOO_LONG)
 
 
 def _padding(data_set: Dataset, slope: float, intercept: float) -> tuple[float, float] | None:

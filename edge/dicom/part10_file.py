@@ -12,6 +12,7 @@ from pydicom.dataset import Dataset
 from pydicom.filereader import read_dataset
 from pydicom.tag import BaseTag
 
+from edge.domain.unusable import UnusableReason
 from edge.errors import InboxUnreadable, RejectInput
 
 _PIXEL_DATA = 0x7FE00010
@@ -61,20 +62,20 @@ def read_header(file: Part10File) -> Dataset:
     """
     data_set = dcmread(file, stop_before_pixels=True, defer_size=_LARGE_ELEMENT_BYTES)
     if not len(data_set):
-        raise RejectInput("truncated")
+        raise RejectInput(UnusableReason.TRUNCATED)
     return data_set
 
 
 def load_pixel_data(data_set: Dataset, file: Part10File, native_bytes: int) -> None:
     """Adds Pixel Data; raises RejectInput for more than a frame of `native_bytes` can need, unread."""
     if file.left > 2 * native_bytes + _TRAILING_BYTES:
-        raise RejectInput("pixel_data_too_long")
+        raise RejectInput(UnusableReason.PIXEL_DATA_TOO_LONG)
     implicit, little_endian = data_set.original_encoding
     found = read_dataset(
         cast("BinaryIO", file), bool(implicit), bool(little_endian), stop_when=_behind_pixel_data
     )
     if _PIXEL_DATA not in found:
-        raise RejectInput("truncated")
+        raise RejectInput(UnusableReason.TRUNCATED)
     data_set[_PIXEL_DATA] = found[_PIXEL_DATA]
     # One frame needs no offsets, and wrong ones would show the decoder another frame than was checked.
     for keyword in ("ExtendedOffsetTable", "ExtendedOffsetTableLengths"):

@@ -13,6 +13,7 @@ from edge.dicom.salvage import salvaged_uids
 from edge.dicom.slice_header import NotASlice, named, require_slice, slice_header, uids_in
 from edge.domain.arrival import StoredInstance
 from edge.domain.series import UnusableInstance
+from edge.domain.unusable import UnusableReason
 from edge.errors import InboxUnreadable, RejectInput
 from edge.imaging.coverage import head_area_mm2
 from edge.imaging.volume import Slice
@@ -36,7 +37,7 @@ class DicomReader:
         try:
             opened = (self._state_dir / instance.path).open("rb")
         except FileNotFoundError:
-            return _unusable(None, None, instance, "file_unavailable", unreadable=True)
+            return _unusable(None, None, instance, UnusableReason.FILE_UNAVAILABLE, unreadable=True)
         except OSError as error:
             raise unreadable(error) from error
         with opened:
@@ -57,13 +58,13 @@ def _read(file: Part10File, instance: StoredInstance) -> Slice | UnusableInstanc
     except MemoryError as error:
         raise InboxUnreadable("enomem") from error
     except Exception:  # noqa: BLE001 - boundary: damaged bytes make pydicom raise anything
-        reason = "not_dicom" if data_set is None else "undecodable"
+        reason = UnusableReason.NOT_DICOM if data_set is None else UnusableReason.UNDECODABLE
         return _unusable(data_set, file, instance, reason, unreadable=True)
 
 
 def _slice(data_set: Dataset, file: Part10File, instance: StoredInstance) -> Slice:
     if file.size < instance.size_bytes:
-        raise RejectInput("truncated")
+        raise RejectInput(UnusableReason.TRUNCATED)
     require_slice(data_set, instance.sop_class_uid, has_pixels=file.left > 0)
     header = slice_header(data_set, instance)
     load_pixel_data(data_set, file, native_bytes=2 * header.rows * header.columns)
@@ -91,4 +92,5 @@ def _unusable(
         study, series = study or left[0], series or left[1]
     names = named(study, series, instance)
     known = bool(study and series)
-    return UnusableInstance(*names, instance.sop_instance_uid, reason, unreadable, series_known=known)
+    why = UnusableReason(reason)
+    return UnusableInstance(*names, instance.sop_instance_uid, why, unreadable, series_known=known)

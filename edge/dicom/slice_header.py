@@ -12,6 +12,7 @@ from edge.dicom.uids import derived_uid
 from edge.domain.arrival import StoredInstance
 from edge.domain.identity import SeriesInstanceUID, StudyInstanceUID
 from edge.domain.series import SliceHeader, Vector
+from edge.domain.unusable import UnusableReason
 from edge.errors import RejectInput
 from edge.imaging.geometry import SlicePlane, offset_along_normal_mm, slice_normal, tilt_deg
 
@@ -26,6 +27,8 @@ _VOLUME_CLASSES = frozenset({CT_IMAGE_STORAGE, MR_IMAGE_STORAGE}) | {
 # Larger than any detector; a damaged header must not make us allocate gigabytes.
 _MAX_PIXELS = 4096 * 4096
 _MAX_SPACING_MM = 50.0
+# Ten metres: no scanner's coordinate system reaches as far.
+_MAX_POSITION_MM = 10_000.0
 _SIGN_FROM = 0.1
 _AGE = re.compile(r"^(\d{1,3})([DWMY])$")
 _YEARS_PER = {"D": 1 / 365.25, "W": 7 / 365.25, "M": 1 / 12, "Y": 1.0}
@@ -47,23 +50,23 @@ def require_slice(data_set: Dataset, sop_class_uid: str, *, has_pixels: bool) ->
     functional_groups = bool(text(data_set, "SharedFunctionalGroupsSequence"))
     placed = any(k in data_set for k in ("ImagePositionPatient", "ImageOrientationPatient"))
     if sop_class_uid not in _VOLUME_CLASSES and not ((functional_groups or placed) and has_pixels):
-        raise NotASlice("not_a_slice")
+        raise NotASlice(UnusableReason.NOT_A_SLICE)
     if functional_groups or (integer(data_set, "NumberOfFrames") or 1) > 1:
-        raise NotASlice(_unless_localizer(data_set, "multi_frame_unsupported"))
+        raise NotASlice(_unless_localizer(data_set, UnusableReason.MULTI_FRAME_UNSUPPORTED))
     if (integer(data_set, "SamplesPerPixel") or 1) != 1:
-        raise NotASlice(_unless_localizer(data_set, "colour_image"))
+        raise NotASlice(_unless_localizer(data_set, UnusableReason.COLOUR_IMAGE))
     if not has_pixels:
-        raise RejectInput("missing_pixel_data")
+        raise RejectInput(UnusableReason.MISSING_PIXEL_DATA)
     rows, columns = integer(data_set, "Rows") or 0, integer(data_set, "Columns") or 0
     if rows < 1 or columns < 1:
-        raise RejectInput("missing_matrix")
+        raise RejectInput(UnusableReason.MISSING_MATRIX)
     if rows * columns > _MAX_PIXELS:
-        raise RejectInput("frame_too_large")
+        raise RejectInput(UnusableReason.FRAME_TOO_LARGE)
 
 
-def _unless_localizer(data_set: Dataset, reason: str) -> str:
+def _unless_localizer(data_set: Dataset, reason: UnusableReason) -> UnusableReason:
     kinds = {value.upper() for value in texts(data_set, "ImageType")}
-    return "localizer" if "LOCALIZER" in kinds else reason
+    return UnusableReason.LOCALIZER if "LOCALIZER" in kinds else reason
 
 
 def slice_header(data_set: Dataset, instance: StoredInstance) -> SliceHeader:
@@ -75,8 +78,6 @@ def slice_header(data_set: Dataset, instance: StoredInstance) -> SliceHeader:
     plane = _plane(data_set)
     normal = feet_to_head(slice_normal(plane))
     offset_mm = offset_along_normal_mm(plane, normal)
-    if not math.isfinite(offset_mm):
-        raise RejectInput("bad_geometry")
     orientation, tilt = tilt_deg(plane)
     study, series = named(*uids_in(data_set), instance)
     return SliceHeader(
@@ -136,11 +137,13 @@ def age_years(value: str) -> float | None:
 
 
 def _plane(data_set: Dataset) -> SlicePlane:
-    position = _geometry(data_set, "ImagePositionPatient", 3, "missing_image_position_patient")
-    cosines = _geometry(data_set, "ImageOrientationPatient", 6, "missing_image_orientation_patient")
-    spacing = _geometry(data_set, "PixelSpacing", 2, "missing_pixel_spacing")
-    if max(spacing) > _MAX_SPACING_MM:
-        raise RejectInput("bad_geometry")
+    position = _geometry(data_set, "ImagePositionPatient", 3, UnusableReason.MISSING_IMAGE_POSITION_PATIENT)
+    cosines = _geometry(
+        data_set, "ImageOrientationPatient", 6, UnusableReason.MISSING_IMAGE_ORIENTATION_PATIENT
+    )
+    spacing = _geometry(data_set, "PixelSpacing", 2, UnusableReason.MISSING_PIXEL_SPACING)
+    if max(spacing) > _MAX_SPACING_MM or max(map(abs, position)) > _MAX_POSITION_MM:
+        raise RejectInput(UnusableReason.BAD_GEOMETRY)
     try:
         return SlicePlane(
             image_position_lps_mm=(position[0], position[1], position[2]),
@@ -149,16 +152,18 @@ def _plane(data_set: Dataset) -> SlicePlane:
             pixel_spacing_mm=(spacing[0], spacing[1]),
         )
     except ValueError as error:
-        raise RejectInput("bad_geometry") from error
+        raise RejectInput(UnusableReason.BAD_GEOMETRY) from error
 
 
-def _geometry(data_set: Dataset, keyword: str, count: int, missing: str) -> tuple[float, ...]:
+def _geometry(data_set: Dataset, keyword: str, count: int, missing: UnusableReason) -> tuple[float, ...]:
     try:
         found = numbers(data_set, keyword)
-    except (TypeError, ValueError) as error:
-        raise RejectInput("bad_geometry") from error
+    except RejectInput as error:
+        raise RejectInput(UnusableReason.BAD_GEOMETRY) from error
     if not found:
         raise RejectInput(missing)
+    if not all(math.isfinite(number) for number in found):
+        raise RejectInput(UnusableReason.NON_FINITE_GEOMETRY)
     if len(found) != count:
-        raise RejectInput("bad_geometry")
+        raise RejectInput(UnusableReason.BAD_GEOMETRY)
     return found

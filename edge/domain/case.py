@@ -10,7 +10,8 @@ from edge.domain.completeness import Decision, Facts, Phase, SeriesEvent, decide
 from edge.domain.contiguity import Geometry, geometry_of
 from edge.domain.eligibility import Scope, slice_out_of_scope, uncovered
 from edge.domain.identity import AssociationId, SopInstanceUID
-from edge.domain.series import OTHER_KINDS, SeriesInProgress, SliceHeader, UnusableInstance
+from edge.domain.series import SeriesInProgress, SliceHeader, UnusableInstance
+from edge.domain.unusable import OTHER_KINDS
 
 _OPEN = Decision(Phase.COLLECTING)
 _CLOSING = frozenset(

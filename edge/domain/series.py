@@ -11,13 +11,10 @@ from typing import Literal
 
 from edge.domain.adjacency import neighbours, smallest_step_mm
 from edge.domain.identity import SeriesInstanceUID, SopInstanceUID, StudyInstanceUID
+from edge.domain.unusable import UnusableReason
 
 Vector = tuple[float, float, float]
 Orientation = Literal["axial", "coronal", "sagittal"]
-
-
-# Reasons of instances that are no part of any volume; every other one set aside bars a negative.
-OTHER_KINDS = frozenset({"localizer", "not_a_slice"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +68,7 @@ class UnusableInstance:
     study_instance_uid: StudyInstanceUID
     series_instance_uid: SeriesInstanceUID
     sop_instance_uid: SopInstanceUID
-    reason: str
+    reason: UnusableReason
     unreadable: bool
     series_known: bool = True
 

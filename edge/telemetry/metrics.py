@@ -8,6 +8,7 @@ from __future__ import annotations
 from edge.domain.alert import AlertStatus
 from edge.domain.completeness import CompletionReason
 from edge.domain.outcome import OutcomeKind
+from edge.domain.unusable import UnusableReason
 from edge.telemetry.instruments import Metric, counter, gauge, histogram
 
 STAGES = ("receive", "decode", "queue", "infer", "settle", "publish")
@@ -87,6 +88,7 @@ INSTANCES_UNUSABLE = counter(
     "Stored instances that could not be read as slices, by reason.",
     _AGENT,
     ("reason",),
+    tuple((r.value,) for r in UnusableReason),
 )
 # Associations that were let in.
 ASSOCIATIONS_ACCEPTED = counter("edge_associations_accepted_total", "Associations admitted.", _RECEIVER)

@@ -12,13 +12,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom import Dataset, dcmread
+from pydicom.datadict import tag_for_keyword
 from pydicom.encaps import encapsulate
 from pydicom.uid import JPEG2000Lossless, RLELossless
 
 from edge.dicom.reader import DicomReader
 from edge.domain.arrival import StoredInstance
 from edge.domain.identity import SopInstanceUID
-from edge.domain.series import OTHER_KINDS, UnusableInstance
+from edge.domain.series import UnusableInstance
+from edge.domain.unusable import OTHER_KINDS
 from edge.imaging.volume import Slice
 from tests.contract.reading import read, stored, write
 from tests.contract.receiving import CT, changed, small_series
@@ -41,6 +43,7 @@ BROKEN: dict[str, Callable[[Dataset], Dataset]] = {
     "missing_rescale": lambda d: without(d, "RescaleIntercept"),
     "missing_matrix": lambda d: without(d, "Rows"),
     "bad_rescale": lambda d: changed(d, RescaleSlope="0"),
+    "absurd_rescale": lambda d: changed(d, RescaleSlope="1e6"),
     "bad_bits": lambda d: changed(d, HighBit=15),
     "bad_pixel_representation": lambda d: without(d, "PixelRepresentation"),
     "pixel_data_too_short": lambda d: changed(d, PixelData=d.PixelData[:-2]),
@@ -54,6 +57,12 @@ BAD_GEOMETRY: dict[str, dict[str, object]] = {
     "five_cosines": {"ImageOrientationPatient": ["1", "0", "0", "0", "1"]},
     "no_spacing": {"PixelSpacing": ["0", "0"]},
     "huge_spacing": {"PixelSpacing": ["1e30", "1e30"]},
+    "far_away": {"ImagePositionPatient": ["0", "0", "1e30"]},
+}
+ABSURD_RESCALE: dict[str, dict[str, object]] = {
+    "flat": {"RescaleSlope": "1e-9"},
+    "steep": {"RescaleSlope": "-4000"},
+    "far_off": {"RescaleIntercept": "1e6"},
 }
 
 
@@ -72,16 +81,39 @@ def test_absurd_geometry_is_no_slice(tmp_path: Path, case: str) -> None:
     assert (found.reason, found.unreadable) == ("bad_geometry", True)
 
 
-@pytest.mark.parametrize("word", [b"nan", b"inf", b"abc"])
-def test_geometry_that_is_no_number_is_no_slice(tmp_path: Path, word: bytes) -> None:
-    path = write(changed(small_series()[0], ImagePositionPatient=["7", "7", "777"]), tmp_path / "x.dcm")
+@pytest.mark.parametrize("case", ABSURD_RESCALE)
+def test_a_rescale_that_gives_no_hounsfield_units_is_named(tmp_path: Path, case: str) -> None:
+    found = read(write(changed(small_series()[0], **ABSURD_RESCALE[case]), tmp_path / "broken.dcm"))
+    assert isinstance(found, UnusableInstance)
+    assert (found.reason, found.unreadable) == ("absurd_rescale", True)
+
+
+# A number of each kind that can be replaced by a word, and what it is called then.
+NUMBERS = {
+    "ImagePositionPatient": (["7", "7", "777"], "bad_geometry", "non_finite_geometry"),
+    "ImageOrientationPatient": (["1", "0", "0", "0", "1", "777"], "bad_geometry", "non_finite_geometry"),
+    "PixelSpacing": (["0.5", "777"], "bad_geometry", "non_finite_geometry"),
+    "RescaleSlope": (["777"], "bad_attribute", "bad_rescale"),
+    "RescaleIntercept": (["777"], "bad_attribute", "bad_rescale"),
+}
+
+
+@pytest.mark.parametrize("keyword", NUMBERS)
+@pytest.mark.parametrize("word", [b"nan", b"inf", b"-inf", b"1e9999", b"abc"])
+def test_a_number_that_is_none_is_named(tmp_path: Path, keyword: str, word: bytes) -> None:
+    values, no_number, not_finite = NUMBERS[keyword]
+    path = write(changed(small_series()[0], **{keyword: values}), tmp_path / "x.dcm")
     encoded = path.read_bytes()
-    assert b"7\\7\\777" in encoded
-    path.write_bytes(encoded.replace(b"7\\7\\777", b"7\\7\\" + word))
+    tag = struct.pack("<HH", *divmod(tag_for_keyword(keyword) or 0, 1 << 16)) + b"DS"
+    at = encoded.index(tag)
+    end = at + 8 + struct.unpack_from("<H", encoded, at + 6)[0]
+    number = encoded[at + 8 : end].replace(b"777", word).strip()
+    number += b" " * (len(number) % 2)
+    path.write_bytes(encoded[:at] + tag + struct.pack("<H", len(number)) + number + encoded[end:])
     found = read(path)
     assert isinstance(found, UnusableInstance)
     assert found.unreadable
-    assert found.reason in {"bad_geometry", "undecodable"}
+    assert found.reason == (no_number if word == b"abc" else not_finite)
 
 
 def test_a_decoder_that_panics_does_not_take_us_along(tmp_path: Path) -> None:

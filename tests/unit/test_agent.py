@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from edge.domain.identity import SeriesInstanceUID, SopInstanceUID, StudyInstanceUID
 from edge.domain.outcome import OutcomeKind
 from edge.domain.series import UnusableInstance
+from edge.domain.unusable import UnusableReason
 from edge.errors import RefuseModel
 from edge.telemetry.events import TaskFailed
 from tests.builders import header
@@ -202,7 +203,11 @@ def test_another_modality_is_not_eligible_and_never_goes_to_the_model() -> None:
 
 def test_a_series_of_damaged_files_fails_by_name() -> None:
     lost = UnusableInstance(
-        StudyInstanceUID("1.2"), SeriesInstanceUID("5.5"), SopInstanceUID("5.5.1"), "pixel_data_short", True
+        StudyInstanceUID("1.2"),
+        SeriesInstanceUID("5.5"),
+        SopInstanceUID("5.5.1"),
+        UnusableReason.TRUNCATED,
+        True,
     )
 
     async def script(room: ScannerRoom) -> None:
@@ -347,7 +352,12 @@ def test_slow_decoding_of_others_is_not_quiet() -> None:
 
 def test_damage_that_names_no_series_bars_a_negative_for_all_of_its_association() -> None:
     nameless = UnusableInstance(
-        StudyInstanceUID(""), SeriesInstanceUID("made.up"), SopInstanceUID("7.7"), "not_dicom", True, False
+        StudyInstanceUID(""),
+        SeriesInstanceUID("made.up"),
+        SopInstanceUID("7.7"),
+        UnusableReason.NOT_DICOM,
+        True,
+        False,
     )
 
     async def script(room: ScannerRoom) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -7,6 +8,7 @@ from edge.domain.case import SeriesCase
 from edge.domain.completeness import CompletionReason, Phase
 from edge.domain.identity import AssociationId, StudyInstanceUID
 from edge.domain.series import SeriesInProgress, UnusableInstance
+from edge.domain.unusable import OTHER_KINDS, UnusableReason
 from tests.builders import ANY_HEAD_CT, SERIES, header, uid
 
 A, B = AssociationId("a"), AssociationId("b")
@@ -87,8 +89,9 @@ def test_any_order_of_arrival_closes_the_same_way(order: list[int]) -> None:
     assert case.quiet().decision.reason is CompletionReason.RELEASED
 
 
-def test_a_damaged_instance_bars_completion() -> None:
-    lost = UnusableInstance(StudyInstanceUID("1.2"), SERIES, uid(99), "pixel_data_short", True)
+@pytest.mark.parametrize("reason", UnusableReason)
+def test_a_damaged_instance_bars_completion(reason: UnusableReason) -> None:
+    lost = UnusableInstance(StudyInstanceUID("1.2"), SERIES, uid(99), reason, True)
     case = filled(range(30)).unusable_arrived(lost, A, 31, 31.0).association_released(A, 32)
     assert case.decision.phase is Phase.COLLECTING
     missing = case.missing()
@@ -96,11 +99,12 @@ def test_a_damaged_instance_bars_completion() -> None:
     assert missing.reason == "unreadable_instance"
 
 
-def test_another_kind_of_object_is_set_aside() -> None:
-    report = UnusableInstance(StudyInstanceUID("1.2"), SERIES, uid(99), "not_a_slice", False)
+@pytest.mark.parametrize("reason", UnusableReason)
+def test_only_another_kind_of_object_is_set_aside_without_harm(reason: UnusableReason) -> None:
+    report = UnusableInstance(StudyInstanceUID("1.2"), SERIES, uid(99), reason, False)
     case = filled(range(30)).unusable_arrived(report, A, 31, 31.0).association_released(A, 32)
     assert case.settling
-    assert case.set_aside() is None
+    assert (case.set_aside() is None) == (reason in OTHER_KINDS)
 
 
 def test_a_localizer_in_the_series_is_set_aside() -> None:
