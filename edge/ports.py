@@ -27,11 +27,9 @@ class Clock(Protocol):
 
 
 class Incoming(Protocol):
-    """One instance on its way into the store, for one thread at a time; see InstanceStore for what is raised.
+    """One instance on its way into the store, for one thread at a time; nothing is kept before `commit`.
 
-    After `commit` it is durable, and what became of it is said; until then, and after any error, nothing
-    of it is kept. `abandon` gives it up, and does nothing after `commit` or a second time. After an
-    error only `abandon` may be called.
+    After an error only `abandon` may be called, which does nothing after `commit` or a second time.
     """
 
     def write(self, fragment: bytes | memoryview) -> None: ...
@@ -44,8 +42,7 @@ class InstanceStore(Protocol):
 
     Safe from many threads. Raises InboxFull when there is no room and OSError when the disk fails;
     then nothing was kept and the peer must be told so. `check` raises OSError when that is for good.
-    What is written to `begin`'s Incoming is the data set, which alone decides whether two instances are
-    the same: the file meta information names the sender (PS3.10 section 7.1).
+    The data set alone decides what is a repeat: the file meta information names the sender (PS3.10 7.1).
     """
 
     def association_opened(
