@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping
 
 from edge.domain.arrival import (
+    AnnouncementReceived,
     AssociationAborted,
     AssociationOpened,
     AssociationReleased,
@@ -15,18 +16,25 @@ from edge.domain.arrival import (
     InstanceStored,
 )
 from edge.domain.case import SeriesCase
-from edge.domain.completeness import Decision, Facts, Phase, SeriesEvent, decide
 from edge.domain.identity import AssociationId, SeriesInstanceUID, SopInstanceUID
 from edge.domain.naming import series_reference
 from edge.domain.outcome import SeriesReference
 from edge.domain.series import SeriesInProgress
 from edge.domain.statement import Speaker
 from edge.errors import where
-from edge.history import Progress, SeriesHistory
+from edge.history import Announcements, Progress, SeriesHistory
 from edge.intake import Taken
 from edge.patience import patiently
 from edge.pipeline import follow, give_up
-from edge.surroundings import Delivery, Opening, SliceRead, Surroundings, UnusableRead
+from edge.surroundings import (
+    Delivery,
+    Opening,
+    SeriesAnnounced,
+    SliceRead,
+    Surroundings,
+    UnusableRead,
+    read,
+)
 from edge.telemetry.events import InstanceUnusable, SeriesOpened, TaskFailed
 
 # A journey that fails this often on the same series ends that series FAILED instead of trying again.
@@ -45,6 +53,7 @@ class Agent:
         self._carried: defaultdict[AssociationId, set[SeriesInstanceUID]] = defaultdict(set)
         self._nameless: defaultdict[AssociationId, list[UnusableRead]] = defaultdict(list)
         self._remembered: dict[int, SeriesInstanceUID] = {}
+        self._announcements = Announcements()
 
     def recover(self) -> None:
         """Reads the ledger: which instances belong where, and which series have ended already."""
@@ -81,11 +90,14 @@ class Agent:
                     history = self._history(uid)
                     history.entries.append(item)
                     if history.mailbox is None and history.made_whole_by(item):
-                        self._open(history, _ends_and_duplicates(history), tasks)
+                        await self._reopen(history, tasks)
                     else:
                         _tell(history, item)
                 self._calling.pop(item.association_id, None)
                 self._nameless.pop(item.association_id, None)
+            case AnnouncementReceived():
+                for uid in self._announcements.note(item.announcement) & self._series.keys():
+                    await self._announce(self._series[uid], item.sequence, tasks)
         entry = item.entry if isinstance(item, SliceRead | UnusableRead) else item
         self.progress.last_sequence = entry.sequence
 
@@ -109,6 +121,23 @@ class Agent:
             if not item.content.series_known:
                 self._nameless[item.entry.association_id].append(item)
         self._tell_of_nameless(item.entry.association_id)
+
+    async def _announce(self, history: SeriesHistory, sequence: int, tasks: asyncio.TaskGroup) -> None:
+        announced = self._announcements.of(history.uid)
+        if announced == history.announced:
+            return
+        history.announced, history.announced_at = announced, sequence
+        if history.mailbox is None and history.reopened_by_words():
+            await self._reopen(history, tasks)
+        else:
+            _tell(history, SeriesAnnounced(announced, sequence))
+
+    async def _reopen(self, history: SeriesHistory, tasks: asyncio.TaskGroup) -> None:
+        """Begins a revision though nothing new arrived of it."""
+        if history.first is None:  # all of it was concluded before this process began: none was read
+            item = await read(history.instances[0], self._around)
+            history.first = item.content.header if isinstance(item, SliceRead) else item.content
+        self._open(history, history.ends_and_duplicates(), tasks)
 
     def _tell_of_nameless(self, association: AssociationId) -> None:
         """A damaged instance that names no series may be of any on its association: none may be negative."""
@@ -141,11 +170,15 @@ class Agent:
         model = self._around.model
         opening = Opening(
             case=SeriesCase(
-                SeriesInProgress(history.uid), model.clinical_scope, decision=_first_decision(history)
+                SeriesInProgress(history.uid),
+                model.clinical_scope,
+                decision=history.first_decision(),
+                heeds_images_in_acquisition=self._around.timers.images_in_acquisition,
             ),
             speaker=Speaker(self._key, model.identity, model.rules, reference),
             past=past,
             over=frozenset(e.association_id for e in past) - self._calling.keys(),
+            announced=SeriesAnnounced(history.announced, history.announced_at),
             mailbox=history.mailbox,
         )
         self.progress.series_open += 1
@@ -172,7 +205,7 @@ class Agent:
             self._around.emit(TaskFailed("journey", where(error)))
             if history.crashes < MAX_CRASHES:
                 self.progress.series_open -= 1
-                self._open(history, _ends_and_duplicates(history), tasks)
+                self._open(history, history.ends_and_duplicates(), tasks)
                 return
             history.conclusion = await give_up(opening, history.instances, self._around)
         history.crashes = 0
@@ -183,8 +216,10 @@ class Agent:
         left = _drain(opening.mailbox)
         if any(isinstance(d, SliceRead | UnusableRead) for d in left):
             self._open(history, left, tasks)
-        elif any(isinstance(d, AssociationReleased) and history.made_whole_by(d) for d in left):
-            self._open(history, _ends_and_duplicates(history), tasks)
+        elif history.reopened_by_words() or any(
+            isinstance(d, AssociationReleased) and history.made_whole_by(d) for d in left
+        ):
+            self._open(history, history.ends_and_duplicates(), tasks)
 
     def _reference(self, history: SeriesHistory) -> SeriesReference:
         assert history.first is not None, "a series has a first instance before it has a journey"
@@ -194,7 +229,9 @@ class Agent:
         return series_reference(self._key, history.first, history.scanner, revision, predecessor)
 
     def _history(self, uid: SeriesInstanceUID) -> SeriesHistory:
-        return self._series.setdefault(uid, SeriesHistory(uid))
+        if uid not in self._series:
+            self._series[uid] = SeriesHistory(uid, announced=self._announcements.of(uid))
+        return self._series[uid]
 
 
 def _tell(history: SeriesHistory, delivery: Delivery) -> None:
@@ -202,19 +239,7 @@ def _tell(history: SeriesHistory, delivery: Delivery) -> None:
         history.mailbox.put_nowait(delivery)
 
 
-def _first_decision(history: SeriesHistory) -> Decision:
-    if history.conclusion is None:
-        return Decision(Phase.COLLECTING)
-    return decide(Phase.COMPLETE, SeriesEvent.LATE_ARRIVAL, Facts(instances=0, gapless=False))
-
-
-def _ends_and_duplicates(history: SeriesHistory) -> list[Delivery]:
-    return [
-        e
-        for e in history.entries
-        if not isinstance(e, InstanceStored | AssociationOpened) and history.since_conclusion(e)
-    ]
-
-
 def _drain(mailbox: asyncio.Queue[Delivery]) -> list[Delivery]:
-    return [mailbox.get_nowait() for _ in range(mailbox.qsize())]
+    """What a journey left; the latest announcement is with the history, older ones are no news."""
+    left = [mailbox.get_nowait() for _ in range(mailbox.qsize())]
+    return [d for d in left if not isinstance(d, SeriesAnnounced)]

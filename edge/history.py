@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from dataclasses import dataclass, field
 
+from edge.domain.announcement import NOTHING_ANNOUNCED, Announced, Announcement, announced_of
 from edge.domain.arrival import (
     Arrival,
     AssociationAborted,
     AssociationReleased,
+    ConflictReceived,
     DuplicateReceived,
     InstanceStored,
 )
+from edge.domain.completeness import Decision, Facts, Phase, SeriesEvent, decide
 from edge.domain.identity import SeriesInstanceUID
 from edge.domain.series import SliceHeader, UnusableInstance
 from edge.ports import Conclusion
@@ -29,6 +33,8 @@ class SeriesHistory:
     first: SliceHeader | UnusableInstance | None = None
     scanner: str = ""
     crashes: int = 0
+    announced: Announced = NOTHING_ANNOUNCED
+    announced_at: int = 0
 
     @property
     def instances(self) -> tuple[InstanceStored, ...]:
@@ -45,8 +51,48 @@ class SeriesHistory:
         }
         return {e.instance.sop_instance_uid for e in self.instances} <= carried
 
+    def reopened_by_words(self) -> bool:
+        """Whether what was announced since the last outcome makes that outcome untrue."""
+        if self.conclusion is None or self.announced_at <= self.conclusion.through_sequence:
+            return False
+        tally = self.announced.tally({e.instance.sop_instance_uid for e in self.instances})
+        return self.conclusion.reopened_by(tally, discontinued=self.announced.discontinued)
+
     def since_conclusion(self, entry: Arrival) -> bool:
         return self.conclusion is None or entry.sequence > self.conclusion.through_sequence
+
+    def ends_and_duplicates(self) -> list[Delivery]:
+        """What a journey that starts over has to be told besides the instances."""
+        return [
+            e
+            for e in self.entries
+            if isinstance(e, AssociationReleased | AssociationAborted | DuplicateReceived | ConflictReceived)
+            and self.since_conclusion(e)
+        ]
+
+    def first_decision(self) -> Decision:
+        if self.conclusion is None:
+            return Decision(Phase.COLLECTING)
+        return decide(Phase.COMPLETE, SeriesEvent.LATE_ARRIVAL, Facts(gapless=False))
+
+
+class Announcements:
+    """The latest word of every step and notification, also of series that have not arrived yet."""
+
+    def __init__(self) -> None:
+        self._latest: dict[str, Announcement] = {}
+        self._naming: defaultdict[SeriesInstanceUID, set[str]] = defaultdict(set)
+
+    def note(self, announcement: Announcement) -> frozenset[SeriesInstanceUID]:
+        """Takes the place of what it said before; returns the series that either of them names."""
+        before = self._latest.get(announcement.uid)
+        self._latest[announcement.uid] = announcement
+        for series in announcement.series:
+            self._naming[series].add(announcement.uid)
+        return frozenset(announcement.series) | frozenset(before.series if before else ())
+
+    def of(self, series: SeriesInstanceUID) -> Announced:
+        return announced_of(series, (self._latest[uid] for uid in self._naming.get(series, ())))
 
 
 @dataclass

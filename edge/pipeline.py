@@ -19,14 +19,23 @@ from edge.domain.case import SeriesCase
 from edge.domain.evidence import SliceEvidence
 from edge.domain.finding import Finding
 from edge.domain.identity import StudyInstanceUID
-from edge.domain.outcome import Outcome, OutcomeKind
+from edge.domain.outcome import Outcome
 from edge.domain.series import Slab, UnusableInstance
 from edge.domain.statement import Failure, Speaker
 from edge.domain.unusable import UnusableReason
 from edge.imaging.volume import Slice
 from edge.patience import patiently
 from edge.ports import Conclusion, Ledger, Priority
-from edge.surroundings import Delivery, Opening, SliceRead, Surroundings, UnusableRead, pixels_of, read
+from edge.surroundings import (
+    Delivery,
+    Opening,
+    SeriesAnnounced,
+    SliceRead,
+    Surroundings,
+    UnusableRead,
+    pixels_of,
+    read,
+)
 from edge.telemetry.events import AlertRaised, SeriesSettled
 
 # A closed series whose last slabs take longer than this pages what it has; sooner, CONFIRMED is as quick.
@@ -41,7 +50,8 @@ async def follow(opening: Opening, around: Surroundings) -> Conclusion:
         analysis = _analysis(tasks, opening.mailbox, around)
         for entry in opening.past:
             case = _delivered(case, await read(entry, around), analysis)
-        case = case.associations_over(opening.over)
+        # Only now: a series that was met by its past would be closed before all of it was told.
+        case = _delivered(case.associations_over(opening.over), opening.announced, analysis)
         analysis.start(case.progress.slabs(depth, closed=False))
         while not case.closed:
             known, case = case, await _next(case, opening.mailbox, analysis, around)
@@ -166,6 +176,8 @@ def _delivered(case: SeriesCase, delivery: Delivery, analysis: Analysis) -> Seri
             return case.association_released(delivery.association_id, delivery.sequence)
         case AssociationAborted():
             return case.association_aborted(delivery.association_id, delivery.sequence)
+        case SeriesAnnounced(announced, sequence):
+            return case.told(announced, sequence)
         case SliceEvidence():
             return case
 
@@ -200,8 +212,8 @@ def _settled(outcome: Outcome, settle_s: float) -> SeriesSettled:
 
 
 def _conclusion(outcome: Outcome, case: SeriesCase) -> Conclusion:
-    unfinished = outcome.kind is OutcomeKind.INCOMPLETE
-    return Conclusion(outcome.outcome_id, outcome.series.revision, case.through_sequence, unfinished)
+    revision, through = outcome.series.revision, case.through_sequence
+    return Conclusion(outcome.outcome_id, revision, through, outcome.kind, outcome.reason)
 
 
 def _pages_before(speaker: Speaker, ledger: Ledger) -> frozenset[str]:

@@ -146,6 +146,11 @@ class CompletenessSettings(_Section):
     deadline_s: float = Field(
         default=180.0, gt=0, description="After this much silence a series that is not whole is INCOMPLETE."
     )
+    images_in_acquisition: bool = Field(
+        default=True,
+        description="Fewer slices than Images in Acquisition (0020,1002) says are INCOMPLETE; false where "
+        "a scanner writes nonsense there.",
+    )
 
 
 class TelemetrySettings(_Section):

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from edge.analysis import DecodedSlices
+from edge.domain.announcement import Announced
 from edge.domain.arrival import (
     AssociationAborted,
     AssociationReleased,
@@ -48,9 +49,18 @@ class UnusableRead:
     content: UnusableInstance
 
 
+@dataclass(frozen=True, slots=True)
+class SeriesAnnounced:
+    """All that was announced of the series by now, the last of it by journal entry `sequence`."""
+
+    announced: Announced
+    sequence: int
+
+
 Delivery = (
     SliceRead
     | UnusableRead
+    | SeriesAnnounced
     | DuplicateReceived
     | ConflictReceived
     | AssociationReleased
@@ -87,13 +97,14 @@ class Surroundings:
 class Opening:
     """A series revision that begins: `past` is what came before, `mailbox` brings what happens now.
 
-    `over` are the associations of the past that have ended.
+    `over` are the associations of the past that have ended, `announced` what was announced before it began.
     """
 
     case: SeriesCase
     speaker: Speaker
     past: tuple[InstanceStored, ...]
     over: frozenset[AssociationId]
+    announced: SeriesAnnounced
     mailbox: asyncio.Queue[Delivery]
 
 

@@ -103,6 +103,8 @@ def slice_header(data_set: Dataset, instance: StoredInstance) -> SliceHeader:
         patient_age_years=age_years(text(data_set, "PatientAge")),
         accession_number=text(data_set, "AccessionNumber"),
         orientation_lps=(*plane.row_cosines, *plane.column_cosines),
+        acquisition_number=_whole(data_set, "AcquisitionNumber"),
+        images_in_acquisition=_whole(data_set, "ImagesInAcquisition"),
     )
 
 
@@ -134,6 +136,14 @@ def age_years(value: str) -> float | None:
     """VR AS (PS3.5 6.2), `045Y` or `006M`, in years; None for anything else."""
     match = _AGE.match(value)
     return int(match[1]) * _YEARS_PER[match[2]] if match else None
+
+
+def _whole(data_set: Dataset, keyword: str) -> int | None:
+    """Of an attribute nobody depends on: nonsense in it is as good as none."""
+    try:
+        return integer(data_set, keyword)
+    except (TypeError, ValueError, OverflowError):
+        return None
 
 
 def _plane(data_set: Dataset) -> SlicePlane:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from edge.domain.announcement import Announcement
 from edge.domain.identity import AssociationId, SopInstanceUID
 
 
@@ -80,6 +81,13 @@ class AssociationAborted(JournalEntry):
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class AnnouncementReceived(JournalEntry):
+    """A performed procedure step or an availability notification was made or changed."""
+
+    announcement: Announcement
+
+
 Arrival = (
     AssociationOpened
     | InstanceStored
@@ -87,4 +95,5 @@ Arrival = (
     | ConflictReceived
     | AssociationReleased
     | AssociationAborted
+    | AnnouncementReceived
 )

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from edge.domain.completeness import Decision, Facts, Phase, SeriesEvent, decide
+from edge.domain.acquisition import more_hinted
+from edge.domain.announcement import NOTHING_ANNOUNCED, Announced, Tally
+from edge.domain.completeness import CompletionReason, Decision, Facts, Phase, SeriesEvent, decide
 from edge.domain.contiguity import Geometry, geometry_of
 from edge.domain.eligibility import Scope, slice_out_of_scope, uncovered
 from edge.domain.identity import AssociationId, SopInstanceUID
@@ -17,10 +19,18 @@ _OPEN = Decision(Phase.COLLECTING)
 _CLOSING = frozenset(
     {
         SeriesEvent.ASSOCIATION_RELEASED,
-        SeriesEvent.COUNT_ANNOUNCED,
+        SeriesEvent.ASSOCIATION_ABORTED,
+        SeriesEvent.ANNOUNCED,
         SeriesEvent.FINDING_SETTLED,
         SeriesEvent.IDLE_ELAPSED,
         SeriesEvent.DEADLINE_ELAPSED,
+    }
+)
+_SAID_OTHERWISE = frozenset(
+    {
+        CompletionReason.DISCONTINUED,
+        CompletionReason.DEADLINE_ANNOUNCED,
+        CompletionReason.DEADLINE_UNANNOUNCED,
     }
 )
 
@@ -67,7 +77,8 @@ class SeriesCase:
     out_of_scope: Mapping[SopInstanceUID, str] = field(default_factory=dict[SopInstanceUID, str])
     unreadable: Mapping[SopInstanceUID, str] = field(default_factory=dict[SopInstanceUID, str])
     associations: Mapping[AssociationId, Carried] = field(default_factory=dict[AssociationId, Carried])
-    announced: int | None = None
+    announced: Announced = NOTHING_ANNOUNCED
+    heeds_images_in_acquisition: bool = True
     longest_pause_s: float = 0.0
     through_sequence: int = 0
 
@@ -128,6 +139,11 @@ class SeriesCase:
         }
         return replace(self, associations=ended)
 
+    def told(self, announced: Announced, sequence: int) -> SeriesCase:
+        """All that scanner and archive have said of this series by now."""
+        through = max(self.through_sequence, sequence)
+        return replace(self, announced=announced, through_sequence=through)._decided(SeriesEvent.ANNOUNCED)
+
     def finding_settled(self) -> SeriesCase:
         """Every slab of a series that looks whole is judged, and there is something to page."""
         return self._decided(SeriesEvent.FINDING_SETTLED)
@@ -152,6 +168,17 @@ class SeriesCase:
             numbers = f"{geometry.coverage_mm:.0f} mm, top slice {geometry.top_area_ratio:.0%} of the largest"
             return Missing(reason, f"{geometry.slices} slices, {numbers}")
         return None
+
+    def contradiction(self) -> Missing | None:
+        """How what arrived differs from what was announced, once the series was closed for that."""
+        reason, named = self.decision.reason, self.announced.instances
+        if reason is None or reason not in _SAID_OTHERWISE:
+            return None
+        absent = sum(uid not in self.received_at for uid in named)
+        unnamed = sum(uid not in named for uid in self.received_at)
+        return Missing(
+            reason.value, f"{len(named)} announced, {absent} of them did not come, {unnamed} others did"
+        )
 
     def set_aside(self) -> Missing | None:
         """Images of the series that the model may not see: they bar a negative for good.
@@ -192,18 +219,22 @@ class SeriesCase:
         )._decided(event)
 
     def _decided(self, event: SeriesEvent) -> SeriesCase:
-        # Geometry is only looked at when the table may close the series: it costs a pass over all slices.
-        may_close = event in _CLOSING or self.announced is not None
+        # Some facts cost a pass over all slices: they are looked at when the table may close the series.
+        may_close = event in _CLOSING
         carried = self.associations.values()
         aborted = [c for c in carried if c.end is End.ABORTED]
+        others = len(self.received_at) - len(self.progress.slices)
         facts = Facts(
-            instances=len(self.received_at),
             gapless=may_close and self.missing() is None,
             on_one_association=any(
                 c.end is End.RELEASED and len(c.instances) >= len(self.received_at) for c in carried
             ),
             open_associations=sum(c.end is None for c in carried),
             aborted=any(not any(c.repeats(a) for c in carried) for a in aborted),
-            announced=self.announced,
+            tally=self.announced.tally(self.received_at) if may_close else Tally.OPEN,
+            discontinued=self.announced.discontinued,
+            hinted=may_close
+            and self.heeds_images_in_acquisition
+            and more_hinted(self.progress.slices, others),
         )
         return replace(self, decision=decide(self.decision.phase, event, facts))

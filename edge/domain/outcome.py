@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from edge.domain.announcement import Tally
+from edge.domain.completeness import CompletionReason
 from edge.domain.finding import Finding
 from edge.domain.identity import SeriesInstanceUID
 
@@ -64,11 +66,35 @@ class Outcome:
     settled_at: datetime
 
 
+# Reasons of INCOMPLETE that are no more once everything a completed step names is there.
+_HEALED_BY_NAMES = frozenset(
+    {
+        CompletionReason.DEADLINE_ANNOUNCED,
+        CompletionReason.DEADLINE_UNANNOUNCED,
+        CompletionReason.DEADLINE_ABORTED,
+        CompletionReason.DEADLINE_HINTED,
+        CompletionReason.DEADLINE_OPEN,
+    }
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Conclusion:
-    """The last terminal outcome of a series: what a late slice makes a revision of."""
+    """The last terminal outcome of a series: what a late slice, or a late word, makes a revision of."""
 
     outcome_id: str
     revision: int
     through_sequence: int
-    incomplete: bool = False
+    kind: OutcomeKind
+    reason: str
+
+    @property
+    def incomplete(self) -> bool:
+        return self.kind is OutcomeKind.INCOMPLETE
+
+    def reopened_by(self, tally: Tally, *, discontinued: bool) -> bool:
+        """Whether what is announced by now makes it untrue that the series was complete, or was not."""
+        if self.kind in (OutcomeKind.FINDING, OutcomeKind.NO_FINDING):
+            return discontinued or tally in (Tally.SHORT, Tally.EXCEEDED)
+        healed = tally is Tally.MET and not discontinued
+        return self.incomplete and healed and self.reason in _HEALED_BY_NAMES

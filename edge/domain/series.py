@@ -49,6 +49,8 @@ class SliceHeader:
     head_area_mm2: float = 0.0
     accession_number: str = field(default="", repr=False)
     orientation_lps: tuple[float, float, float, float, float, float] = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
+    acquisition_number: int | None = None
+    images_in_acquisition: int | None = None
 
     @property
     def plane(self) -> tuple[object, ...]:

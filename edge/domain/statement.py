@@ -118,6 +118,9 @@ def _end(
         return OutcomeKind.NOT_ELIGIBLE, reasons[0], ", ".join(reasons)
     if not case.progress.slices and missing is not None:
         return OutcomeKind.FAILED, missing.reason, missing.detail
+    if (said := case.contradiction()) is not None:
+        more = f"; {missing.reason}: {missing.detail}" if missing is not None else ""
+        return OutcomeKind.INCOMPLETE, said.reason, said.detail + more
     if missing is not None:
         return OutcomeKind.INCOMPLETE, missing.reason, missing.detail
     if case.decision.phase is Phase.INCOMPLETE:

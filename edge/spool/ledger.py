@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from edge.domain.alert import Alert
-from edge.domain.outcome import Conclusion, Outcome
+from edge.domain.outcome import Conclusion, Outcome, OutcomeKind
 from edge.ports import Clock, Draft, PendingMessage, Receipt
 from edge.spool.continuity import (
     HighWater,
@@ -50,7 +50,7 @@ SELECT coalesce(
 
 # With max() SQLite takes the other columns from the row that holds the maximum.
 CONCLUSIONS = """
-SELECT series_instance_uid, outcome_id, max(revision), through_sequence, kind = 'incomplete'
+SELECT series_instance_uid, outcome_id, max(revision), through_sequence, kind, reason
 FROM outcome GROUP BY series_instance_uid"""
 
 PAGED_ALERTS = """
@@ -152,7 +152,10 @@ class SqliteLedger:
     def conclusions(self) -> Mapping[str, Conclusion]:
         with self._writer.reading() as connection:
             rows = connection.execute(CONCLUSIONS).fetchall()
-        return {uid: Conclusion(name, at, through, bool(part)) for uid, name, at, through, part in rows}
+        return {
+            uid: Conclusion(name, at, through, OutcomeKind(kind), reason)
+            for uid, name, at, through, kind, reason in rows
+        }
 
     def paged_alerts(self, series_instance_uid: str, revision: int) -> frozenset[str]:
         with self._writer.reading() as connection:

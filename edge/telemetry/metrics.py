@@ -17,10 +17,12 @@ TRITON_STATES = ("serving", "suspect", "down", "fallback")
 _CLOSED = tuple(
     (kind.value, reason.value)
     for kind in (OutcomeKind.FINDING, OutcomeKind.NO_FINDING)
-    for reason in (CompletionReason.RELEASED, CompletionReason.COUNTED, CompletionReason.QUIET)
+    for reason in (CompletionReason.RELEASED, CompletionReason.ANNOUNCED, CompletionReason.QUIET)
 )
 _BROKEN_OFF = tuple(
-    (OutcomeKind.INCOMPLETE.value, r.value) for r in CompletionReason if r.value.startswith("deadline_")
+    (OutcomeKind.INCOMPLETE.value, r.value)
+    for r in CompletionReason
+    if r is CompletionReason.DISCONTINUED or r.value.startswith("deadline_")
 )
 _STATUSES = tuple((s.value,) for s in AlertStatus)
 _RECEIVER, _AGENT = frozenset({"receiver"}), frozenset({"agent"})

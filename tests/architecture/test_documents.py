@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from edge.cli import main
+from edge.domain.announcement import Tally
 from edge.domain.completeness import TRANSITIONS, Facts, Phase, SeriesEvent
 from tests.architecture.source import ROOT
 
@@ -22,9 +23,9 @@ ARCHITECTURE = (ROOT / "edge" / "ARCHITECTURE.md").read_text()
 README = (ROOT / "README.md").read_text()
 # Everything the rules of the table look at, on both sides of each comparison.
 POSSIBLE = [
-    Facts(instances, gapless, carried, still_open, aborted, announced)
-    for instances, gapless, carried, still_open, aborted, announced in product(
-        (1, 2), (False, True), (1, 2), (0, 1), (False, True), (None, 1, 2, 3)
+    Facts(*facts)
+    for facts in product(
+        (False, True), (False, True), (0, 1), (False, True), Tally, (False, True), (False, True)
     )
 ]
 

@@ -95,7 +95,9 @@ def test_a_series_revision_is_concluded_exactly_once(ledger: Ledger) -> None:
     other = outcome(kind=OutcomeKind.NO_FINDING)
     again = [(alert(AlertStatus.RETRACTED), PlainDraft("retracted")), (None, PlainDraft("other"))]
     assert not ledger.conclude(other, 99, again)
-    assert ledger.conclusions() == {"1.2.3": Conclusion("outcome-1.2.3-0", 0, 40)}
+    assert ledger.conclusions() == {
+        "1.2.3": Conclusion("outcome-1.2.3-0", 0, 40, OutcomeKind.FINDING, "released")
+    }
     assert keys(ledger) == ["a1:confirmed:0", "outcome-1.2.3-0"]
     assert ledger.paged_alerts("1.2.3", 0) == {"a1"}
 
@@ -122,8 +124,8 @@ def test_the_conclusion_of_a_series_is_its_latest_revision(ledger: Ledger) -> No
         conclude(ledger, revision=revision)
     conclude(ledger, series="1.2.4")
     assert ledger.conclusions() == {
-        "1.2.3": Conclusion("outcome-1.2.3-2", 2, 42),
-        "1.2.4": Conclusion("outcome-1.2.4-0", 0, 40),
+        "1.2.3": Conclusion("outcome-1.2.3-2", 2, 42, OutcomeKind.FINDING, "released"),
+        "1.2.4": Conclusion("outcome-1.2.4-0", 0, 40, OutcomeKind.FINDING, "released"),
     }
 
 

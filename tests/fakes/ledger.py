@@ -16,7 +16,7 @@ from edge.domain.arrival import (
     InstanceStored,
 )
 from edge.domain.identity import SopInstanceUID
-from edge.domain.outcome import Conclusion, Outcome, OutcomeKind
+from edge.domain.outcome import Conclusion, Outcome
 from edge.errors import ShedLoad
 from edge.ports import Clock, Draft, PendingMessage, Receipt
 
@@ -56,7 +56,7 @@ class FakeLedger:
     def conclusions(self) -> Mapping[str, Conclusion]:
         ordered = sorted(self.outcomes.items(), key=lambda item: item[0][1])
         return {
-            uid: Conclusion(o.outcome_id, revision, n, o.kind is OutcomeKind.INCOMPLETE)
+            uid: Conclusion(o.outcome_id, revision, n, o.kind, o.reason)
             for (uid, revision), (o, n) in ordered
         }
 

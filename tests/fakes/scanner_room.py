@@ -15,7 +15,9 @@ import numpy as np
 
 from edge.agent import Agent
 from edge.analysis import DecodedSlices
+from edge.domain.announcement import Announcement, Standing
 from edge.domain.arrival import (
+    AnnouncementReceived,
     AssociationAborted,
     AssociationOpened,
     AssociationReleased,
@@ -23,7 +25,7 @@ from edge.domain.arrival import (
     InstanceStored,
     StoredInstance,
 )
-from edge.domain.identity import AssociationId, SopInstanceUID
+from edge.domain.identity import AssociationId, SeriesInstanceUID, SopInstanceUID
 from edge.domain.outcome import Outcome
 from edge.domain.series import SliceHeader, UnusableInstance
 from edge.errors import RefuseModel, ShedLoad
@@ -120,7 +122,9 @@ class BrightPixel:
 class ScannerRoom:
     """Scripted arrivals on one side, outcomes and messages on the other."""
 
-    def __init__(self, *, quiet_s: float = 0.05, deadline_s: float = 30.0) -> None:
+    def __init__(
+        self, *, quiet_s: float = 0.05, deadline_s: float = 30.0, images_in_acquisition: bool = True
+    ) -> None:
         self.clock = FakeClock()
         self.journal = FakeJournal()
         self.ledger = FakeLedger(clock=self.clock)
@@ -131,7 +135,12 @@ class ScannerRoom:
         self._enqueued = asyncio.Event()
         loop = asyncio.get_running_loop()
         self.ledger.on_enqueued(lambda: loop.call_soon_threadsafe(self._enqueued.set))
-        self._timers = CompletenessSettings(quiet_s=quiet_s, quiet_factor=1.0, deadline_s=deadline_s)
+        self._timers = CompletenessSettings(
+            quiet_s=quiet_s,
+            quiet_factor=1.0,
+            deadline_s=deadline_s,
+            images_in_acquisition=images_in_acquisition,
+        )
         self._task: asyncio.Task[None] | None = None
 
     # -- what a scanner does -------------------------------------------------------------------
@@ -160,6 +169,15 @@ class ScannerRoom:
 
     def aborts(self, association: str) -> None:
         self.journal.append(AssociationAborted(*self._stamp(association), "test"))
+
+    def says(self, standing: Standing, *named: SliceHeader, uid: str = "4.5.6") -> None:
+        """A procedure step or an availability notification, on an association that carries no image."""
+        series: dict[SeriesInstanceUID, set[SopInstanceUID]] = {}
+        for one in named:
+            series.setdefault(one.series_instance_uid, set()).add(one.sop_instance_uid)
+        frozen = {name: frozenset(instances) for name, instances in series.items()}
+        announcement = Announcement(uid, standing, frozen)
+        self.journal.append(AnnouncementReceived(*self._stamp("mpps"), announcement))
 
     # -- the agent -----------------------------------------------------------------------------
 
