@@ -32,7 +32,8 @@ _MAX_INTERCEPT_HU = 32768.0
 def hounsfield_yx(data_set: Dataset) -> NDArray[np.int16]:
     """Modality LUT applied (PS3.3 C.11.1), rounded, clipped to -1024 and int16; padding becomes air.
 
-    Polarity of MONOCHROME1 concerns display, not the rescaled value. Decoder errors pass through.
+    MONOCHROME1 says which end is shown white, not what a value means (PS3.3 C.7.6.3.1.2). Decoder errors
+    pass through.
     Raises NotASlice for maps that hold no Hounsfield units, RejectInput for contradictions.
     """
     slope, intercept = _rescale(data_set)

@@ -8,6 +8,7 @@ import re
 from pydicom.dataset import Dataset
 
 from edge.dicom.attributes import integer, numbers, positive, text, texts
+from edge.dicom.object_kind import never_a_slice, other_kind
 from edge.dicom.uids import derived_uid
 from edge.domain.arrival import StoredInstance
 from edge.domain.identity import SeriesInstanceUID, StudyInstanceUID
@@ -29,6 +30,8 @@ _MAX_PIXELS = 4096 * 4096
 _MAX_SPACING_MM = 50.0
 # Ten metres: no scanner's coordinate system reaches as far.
 _MAX_POSITION_MM = 10_000.0
+# One sample per pixel, and that is the number of a colour (PS3.3 C.7.6.3.1.2).
+_PALETTE = "PALETTE COLOR"
 _SIGN_FROM = 0.1
 _AGE = re.compile(r"^(\d{1,3})([DWMY])$")
 _YEARS_PER = {"D": 1 / 365.25, "W": 7 / 365.25, "M": 1 / 12, "Y": 1.0}
@@ -43,18 +46,22 @@ class NotASlice(RejectInput):
 def require_slice(data_set: Dataset, sop_class_uid: str, *, has_pixels: bool) -> None:
     """Raises NotASlice for objects of another kind, RejectInput when attributes every image has lack.
 
-    `not_a_slice` (report, screen capture, projection) and `localizer` have no place in the volume and are
-    OTHER_KINDS; multi_frame_unsupported, colour_image and not_hounsfield may be its slices all the same.
+    Reports, presentation states, screen captures, projections and localizers have no place in the volume
+    and are OTHER_KINDS; multi_frame_unsupported, colour_image, palette_colour and not_hounsfield may be its
+    slices all the same.
     Needs no pixel data: `has_pixels` says whether there are any.
     """
     functional_groups = bool(text(data_set, "SharedFunctionalGroupsSequence"))
     placed = any(k in data_set for k in ("ImagePositionPatient", "ImageOrientationPatient"))
-    if sop_class_uid not in _VOLUME_CLASSES and not ((functional_groups or placed) and has_pixels):
-        raise NotASlice(UnusableReason.NOT_A_SLICE)
+    imaged = (functional_groups or placed) and has_pixels
+    if never_a_slice(sop_class_uid) or (sop_class_uid not in _VOLUME_CLASSES and not imaged):
+        raise NotASlice(other_kind(sop_class_uid))
     if functional_groups or (integer(data_set, "NumberOfFrames") or 1) > 1:
         raise NotASlice(_unless_localizer(data_set, UnusableReason.MULTI_FRAME_UNSUPPORTED))
     if (integer(data_set, "SamplesPerPixel") or 1) != 1:
         raise NotASlice(_unless_localizer(data_set, UnusableReason.COLOUR_IMAGE))
+    if text(data_set, "PhotometricInterpretation").upper() == _PALETTE:
+        raise NotASlice(_unless_localizer(data_set, UnusableReason.PALETTE_COLOUR))
     if not has_pixels:
         raise RejectInput(UnusableReason.MISSING_PIXEL_DATA)
     rows, columns = integer(data_set, "Rows") or 0, integer(data_set, "Columns") or 0

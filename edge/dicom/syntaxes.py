@@ -55,4 +55,24 @@ STORAGE_CLASSES: dict[str, str] = {
     "Multi-frame True Color Secondary Capture Image Storage": (
         uid.MultiFrameTrueColorSecondaryCaptureImageStorage
     ),
+    # What a scanner sends beside its images: senders treat a refused context as a failed examination.
+    "Positron Emission Tomography Image Storage": uid.PositronEmissionTomographyImageStorage,
+    "Enhanced PET Image Storage": uid.EnhancedPETImageStorage,
+    "Basic Text SR Storage": uid.BasicTextSRStorage,
+    "Enhanced SR Storage": uid.EnhancedSRStorage,
+    "Comprehensive SR Storage": uid.ComprehensiveSRStorage,
+    "Comprehensive 3D SR Storage": uid.Comprehensive3DSRStorage,
+    "Procedure Log Storage": uid.ProcedureLogStorage,
+    "Key Object Selection Document Storage": uid.KeyObjectSelectionDocumentStorage,
+    "X-Ray Radiation Dose SR Storage": uid.XRayRadiationDoseSRStorage,
+    "Patient Radiation Dose SR Storage": uid.PatientRadiationDoseSRStorage,
+    "Grayscale Softcopy Presentation State Storage": uid.GrayscaleSoftcopyPresentationStateStorage,
+    "Color Softcopy Presentation State Storage": uid.ColorSoftcopyPresentationStateStorage,
+    "Pseudo-Color Softcopy Presentation State Storage": uid.PseudoColorSoftcopyPresentationStateStorage,
+    "Blending Softcopy Presentation State Storage": uid.BlendingSoftcopyPresentationStateStorage,
+    "Raw Data Storage": uid.RawDataStorage,
+    "Spatial Registration Storage": uid.SpatialRegistrationStorage,
+    "Segmentation Storage": uid.SegmentationStorage,
+    "Encapsulated PDF Storage": uid.EncapsulatedPDFStorage,
+    "Siemens CSA Non-Image Storage": "1.3.12.2.1107.5.9.1",
 }

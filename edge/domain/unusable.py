@@ -11,8 +11,12 @@ class UnusableReason(StrEnum):
     # Sound, but no image of a volume: bars nothing.
     LOCALIZER = "localizer"
     NOT_A_SLICE = "not_a_slice"
+    PRESENTATION_STATE = "presentation_state"
+    SECONDARY_CAPTURE = "secondary_capture"
+    STRUCTURED_REPORT = "structured_report"
     # An image of the volume that is not used.
     COLOUR_IMAGE = "colour_image"
+    PALETTE_COLOUR = "palette_colour"
     MULTI_FRAME_UNSUPPORTED = "multi_frame_unsupported"
     NOT_HOUNSFIELD = "not_hounsfield"
     # The file.
@@ -59,4 +63,12 @@ class UnusableReason(StrEnum):
 
 
 # Instances that are no part of any volume; every other one set aside bars a negative.
-OTHER_KINDS = frozenset({UnusableReason.LOCALIZER, UnusableReason.NOT_A_SLICE})
+OTHER_KINDS = frozenset(
+    {
+        UnusableReason.LOCALIZER,
+        UnusableReason.NOT_A_SLICE,
+        UnusableReason.PRESENTATION_STATE,
+        UnusableReason.SECONDARY_CAPTURE,
+        UnusableReason.STRUCTURED_REPORT,
+    }
+)

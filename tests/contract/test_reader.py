@@ -178,3 +178,10 @@ def test_what_the_scope_asks_for_is_in_the_header(tmp_path: Path) -> None:
     assert (header.accession_number, header.series_instance_uid) == ("A-17", "1.2.840.1")
     assert header.image_type == ("ORIGINAL", "PRIMARY", "AXIAL")
     assert header.sop_instance_uid == "1.2.3"
+
+
+def test_monochrome1_is_shown_inverted_and_measured_the_same(tmp_path: Path) -> None:
+    plain = small_series()[1]
+    inverted = changed(plain, PhotometricInterpretation="MONOCHROME1")
+    found = read_slice(write(inverted, tmp_path / "inverted.dcm"))
+    np.testing.assert_array_equal(found.hu_yx, read_slice(write(plain, tmp_path / "plain.dcm")).hu_yx)

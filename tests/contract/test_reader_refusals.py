@@ -131,14 +131,17 @@ def test_a_decoder_that_panics_does_not_take_us_along(tmp_path: Path) -> None:
     ("reason", "sop_class_uid", "change"),
     [
         (
-            "not_a_slice",
+            "secondary_capture",
             SECONDARY_CAPTURE,
             lambda d: without(d, "ImagePositionPatient", "ImageOrientationPatient"),
         ),
-        ("not_a_slice", "1.2.840.10008.5.1.4.1.1.88.67", lambda d: without(d, "PixelData", "Rows")),
+        ("structured_report", "1.2.840.10008.5.1.4.1.1.88.67", lambda d: without(d, "PixelData", "Rows")),
+        ("presentation_state", "1.2.840.10008.5.1.4.1.1.11.1", lambda d: without(d, "PixelData", "Rows")),
+        ("not_a_slice", "1.2.840.10008.5.1.4.1.1.66.4", lambda d: d),
+        ("palette_colour", CT, lambda d: changed(d, PhotometricInterpretation="PALETTE COLOR")),
         ("multi_frame_unsupported", CT, lambda d: changed(d, NumberOfFrames="2")),
         (
-            "not_a_slice",
+            "secondary_capture",
             "1.2.840.10008.5.1.4.1.1.7.3",
             lambda d: without(
                 changed(d, NumberOfFrames="2"), "ImagePositionPatient", "ImageOrientationPatient"
@@ -158,7 +161,8 @@ def test_a_decoder_that_panics_does_not_take_us_along(tmp_path: Path) -> None:
         ("not_hounsfield", CT, lambda d: changed(d, RescaleType="Z_EFF")),
     ],
     ids=[
-        *("secondary_capture", "dose_report", "multi_frame", "captured_film", "captured_volume"),
+        *("secondary_capture", "dose_report", "presentation_state", "segmentation", "palette", "multi_frame"),
+        *("captured_film", "captured_volume"),
         *("enhanced_localizer", "colour", "effective_atomic_number"),
     ],
 )
@@ -168,7 +172,9 @@ def test_another_kind_of_object_is_not_damage(
     found = read(write(change(small_series()[0]), tmp_path / "other.dcm"), sop_class_uid)
     assert isinstance(found, UnusableInstance)
     assert (found.reason, found.unreadable) == (reason, False)
-    assert (reason in OTHER_KINDS) == (reason in {"not_a_slice", "localizer"})
+    assert (reason in OTHER_KINDS) == (
+        reason in {"not_a_slice", "secondary_capture", "structured_report", "presentation_state", "localizer"}
+    )
 
 
 def test_a_file_that_tells_nothing_still_belongs_to_a_series(tmp_path: Path) -> None:

@@ -9,6 +9,14 @@ from pathlib import Path
 
 import pytest
 from pydicom import Dataset
+from pydicom.uid import (
+    ExplicitVRLittleEndian,
+    GrayscaleSoftcopyPresentationStateStorage,
+    XRayRadiationDoseSRStorage,
+    generate_uid,
+)
+from pynetdicom import AE
+from pynetdicom.sop_class import StorageCommitmentPushModel, StorageCommitmentPushModelInstance
 
 from edge.dicom.receiver import Receiver
 from edge.domain.arrival import (
@@ -22,9 +30,11 @@ from edge.settings import DicomSettings
 from edge.spool.inbox import Inbox
 from edge.telemetry.events import AssociationRejected
 from tests.contract.receiving import (
+    CT,
     RealClock,
     Running,
     associate,
+    changed,
     dcmtk,
     receiving,
     send,
@@ -184,3 +194,55 @@ def test_a_port_in_use_is_a_matter_of_configuration(start: Start) -> None:
         Receiver(settings, inbox, RealClock(), running.events.append).start()
     assert "dicom.port" in refused.value.advice
     inbox.close()
+
+
+def test_storage_commitment_is_refused_and_the_images_are_taken(
+    start: Start, series: tuple[Dataset, ...]
+) -> None:
+    running = start()
+    scanner = AE("CT_1")
+    scanner.add_requested_context(CT, ExplicitVRLittleEndian)
+    scanner.add_requested_context(StorageCommitmentPushModel)
+    association = scanner.associate("127.0.0.1", running.port, ae_title="EDGE")
+    assert association.is_established
+    assert [c.abstract_syntax for c in association.accepted_contexts] == [CT]
+    (refused,) = association.rejected_contexts
+    assert (refused.abstract_syntax, refused.result) == (StorageCommitmentPushModel, 3)
+    with pytest.raises(ValueError, match="No presentation context"):
+        association.send_n_action(
+            Dataset(), 1, StorageCommitmentPushModel, StorageCommitmentPushModelInstance
+        )
+    assert [association.send_c_store(d).Status for d in series] == [0x0000] * len(series)
+    association.release()
+    running.wait_for(AssociationReleased)
+    assert len(running.kept()) == len(series)
+
+
+def test_a_peer_that_only_asks_for_commitment_can_do_nothing(start: Start) -> None:
+    running = start()
+    scanner = AE("CT_1")
+    scanner.add_requested_context(StorageCommitmentPushModel)
+    association = scanner.associate("127.0.0.1", running.port, ae_title="EDGE")
+    assert [c.result for c in association.rejected_contexts] == [3]
+    assert association.accepted_contexts == []
+    # pynetdicom as the SCU aborts an association that came to nothing.
+    running.wait_for(AssociationAborted)
+    assert running.kept() == []
+
+
+def test_a_dose_report_and_a_presentation_state_are_taken_beside_the_images(
+    start: Start, series: tuple[Dataset, ...]
+) -> None:
+    running = start()
+    dose, state = (
+        changed(series[0], SOPClassUID=uid, SOPInstanceUID=generate_uid())
+        for uid in (XRayRadiationDoseSRStorage, GrayscaleSoftcopyPresentationStateStorage)
+    )
+    scanner = AE("CT_1")
+    for uid in (CT, dose.SOPClassUID, state.SOPClassUID):
+        scanner.add_requested_context(uid, ExplicitVRLittleEndian)
+    association = scanner.associate("127.0.0.1", running.port, ae_title="EDGE")
+    assert [association.send_c_store(d).Status for d in (series[0], dose, state)] == [0x0000] * 3
+    association.release()
+    kinds = [e.instance.sop_class_uid for e in running.wait_for(InstanceStored, 3)]
+    assert kinds == [CT, dose.SOPClassUID, state.SOPClassUID]
