@@ -9,14 +9,18 @@ import errno
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
-from importlib.resources import files
 from pathlib import Path
 
 from edge.errors import FixConfiguration, ShedLoad
 from edge.spool.files import private_folder, sync_folder
+from edge.spool.schema import Schema
 
+# A scanner that waits for its receiver is worse than a check that was not finished.
+LONGEST_CHECK_S = 20.0
+_STEPS_PER_LOOK = 100_000
 _BUSY_TIMEOUT_S = 5.0
 _PRIMARY = 0xFF  # the primary result code within an extended one
 # The shared memory of the WAL needs room as well.
@@ -50,11 +54,12 @@ def sqlite_errors(path: Path) -> Generator[None]:
 class Writer:
     """The one writing connection of a file; safe from many threads, one at a time.
 
-    Makes the file (mode 0600) from `schema`, a .sql file beside this, or adds what an older file lacks.
+    Makes the file (mode 0600), or brings one of an older version forward, each step in a transaction.
     Raises FixConfiguration for a damaged file or one that a newer version of the appliance wrote.
+    `checked` is False when the file is so large that quick_check was given up after LONGEST_CHECK_S.
     """
 
-    def __init__(self, path: Path, schema: str, version: int, *, durable: bool = True) -> None:
+    def __init__(self, path: Path, schema: Schema, *, durable: bool = True) -> None:
         self._path = path
         self._lock = threading.Lock()
         self._failed = False
@@ -63,7 +68,7 @@ class Writer:
         with sqlite_errors(path):
             self._connection = _connect(path.absolute().as_uri())
             try:
-                _prepare(self._connection, path, schema, version, durable)
+                self.checked = _prepare(self._connection, path, schema, durable)
             except BaseException:
                 self._connection.close()
                 raise
@@ -104,18 +109,18 @@ class Writer:
             raise OSError(errno.EIO, "an earlier commit failed; restart this process", str(self._path))
 
 
-def open_reader(path: Path, version: int) -> sqlite3.Connection | None:
+def open_reader(path: Path, schema: Schema) -> sqlite3.Connection | None:
     """A connection that cannot write, or None until the writer has made the file or brought it up to date."""
     if not path.exists():
         return None
     with sqlite_errors(path):
         connection = _connect(f"{path.absolute().as_uri()}?mode=ro")
         try:
-            found = _known_version(connection, path, version)
+            found = _known_version(connection, path, schema)
         except BaseException:
             connection.close()
             raise
-    if found < version:
+    if found < schema.version:
         connection.close()
         return None
     return connection
@@ -127,24 +132,40 @@ def _connect(uri: str) -> sqlite3.Connection:
     )
 
 
-def _prepare(connection: sqlite3.Connection, path: Path, schema: str, version: int, durable: bool) -> None:
-    complaints = [str(row[0]) for row in connection.execute("PRAGMA quick_check(3)")]
-    if complaints != ["ok"]:
-        raise _damaged(path, "; ".join(complaints))
-    found = _known_version(connection, path, version)
+def _prepare(connection: sqlite3.Connection, path: Path, schema: Schema, durable: bool) -> bool:
+    checked = _quick_check(connection, path)
+    found = _known_version(connection, path, schema)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
-    if found < version:
-        tables = files("edge.spool").joinpath(schema).read_text(encoding="utf-8")
-        connection.executescript(f"BEGIN IMMEDIATE;\n{tables}\nPRAGMA user_version = {version};\nCOMMIT;")
+    for step in schema.missing(found):
+        step.run(connection)
+    return checked
 
 
-def _known_version(connection: sqlite3.Connection, path: Path, version: int) -> int:
+def _quick_check(connection: sqlite3.Connection, path: Path) -> bool:
+    """Whether the whole file was looked at in time; raises FixConfiguration for what it found."""
+    deadline = time.monotonic() + LONGEST_CHECK_S
+    connection.set_progress_handler(lambda: time.monotonic() > deadline, _STEPS_PER_LOOK)
+    try:
+        complaints = [str(row[0]) for row in connection.execute("PRAGMA quick_check(3)")]
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
+            raise
+        return False
+    finally:
+        connection.set_progress_handler(None, 0)
+    if complaints != ["ok"]:
+        raise _damaged(path, "; ".join(complaints))
+    return True
+
+
+def _known_version(connection: sqlite3.Connection, path: Path, schema: Schema) -> int:
     found = int(connection.execute("PRAGMA user_version").fetchone()[0])
-    if found > version:
+    if found > schema.version:
         raise FixConfiguration(
-            f"{path} has schema {found}, this version knows up to {version}",
-            hint="Install the newer version again, or move the state folder aside to start afresh.",
+            f"{path} has schema {found}, this version knows up to {schema.version}",
+            hint="Install the newer version again (schemas only go forward), restore a backup that was made "
+            "before the update, or move the state folder aside to start afresh.",
         )
     return found
 

@@ -13,10 +13,11 @@ from edge.errors import InboxFull, ShedLoad
 from edge.ports import Clock
 from edge.spool.continuity import HighWater, go_on_after, last_number
 from edge.spool.database import Writer
+from edge.spool.schema import schema_of
 
 INBOX_DATABASE = "inbox.db"
 INBOX_MARK = "inbox.mark"
-INBOX_SCHEMA_VERSION = 2
+INBOX_SCHEMA = schema_of("inbox")
 
 FIRST_INSTANCE = """
 SELECT sop_instance_uid, sop_class_uid, transfer_syntax_uid, path, sha256, size_bytes
@@ -64,9 +65,7 @@ class Entries:
 
     def __init__(self, state_dir: Path, clock: Clock, *, durable: bool) -> None:
         self._clock = clock
-        self._writer = Writer(
-            state_dir / INBOX_DATABASE, "inbox_schema.sql", INBOX_SCHEMA_VERSION, durable=durable
-        )
+        self._writer = Writer(state_dir / INBOX_DATABASE, INBOX_SCHEMA, durable=durable)
         self._mark = HighWater(state_dir / INBOX_MARK)
         with self._writing() as connection:
             ended = last_number(connection, "entry")

@@ -23,7 +23,7 @@ from edge.domain.arrival import (
 from edge.domain.identity import SopInstanceUID
 from edge.spool.continuity import JournalSpan
 from edge.spool.database import open_reader, sqlite_errors
-from edge.spool.entries import INBOX_DATABASE, INBOX_SCHEMA_VERSION
+from edge.spool.entries import INBOX_DATABASE, INBOX_SCHEMA
 
 ENTRIES = """
 SELECT entry.sequence, entry.association_id, entry.at, entry.kind,
@@ -100,7 +100,7 @@ class InboxJournal:
     def _reading(self) -> Generator[sqlite3.Connection | None]:
         with self._lock, sqlite_errors(self._path):
             if self._connection is None:
-                self._connection = open_reader(self._path, INBOX_SCHEMA_VERSION)
+                self._connection = open_reader(self._path, INBOX_SCHEMA)
             yield self._connection
 
 

@@ -22,11 +22,12 @@ from edge.spool.continuity import (
 from edge.spool.database import Writer
 from edge.spool.journal import InboxJournal
 from edge.spool.ledger_rows import alert_row, message_row, outcome_row, pending_message, time_text
+from edge.spool.schema import schema_of
 
 LEDGER_DATABASE = "ledger.db"
 LEDGER_MARK = "ledger.mark"
 LEDGER_ACCEPTED = "ledger.accepted"
-LEDGER_SCHEMA_VERSION = 2
+LEDGER_SCHEMA = schema_of("ledger")
 
 REMEMBER_INSTANCE = """
 INSERT INTO instance_series (sequence, series_instance_uid) VALUES (?, ?)
@@ -112,7 +113,7 @@ class SqliteLedger:
     def __init__(self, state_dir: Path, *, clock: Clock) -> None:
         self._clock = clock
         self._wakes: list[Callable[[], None]] = []
-        self._writer = Writer(state_dir / LEDGER_DATABASE, "ledger_schema.sql", LEDGER_SCHEMA_VERSION)
+        self._writer = Writer(state_dir / LEDGER_DATABASE, LEDGER_SCHEMA)
         self._mark = HighWater(state_dir / LEDGER_MARK)
         try:
             self._refuse_what_does_not_belong(state_dir)

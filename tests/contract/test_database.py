@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 
 from edge.errors import FixConfiguration
+from edge.spool import database
 from edge.spool.database import Writer, open_reader, sqlite_version
-from edge.spool.entries import INBOX_SCHEMA_VERSION
+from edge.spool.entries import INBOX_SCHEMA
 
 
 def opened(path: Path, *, durable: bool = True) -> Writer:
-    return Writer(path, "inbox_schema.sql", INBOX_SCHEMA_VERSION, durable=durable)
+    return Writer(path, INBOX_SCHEMA, durable=durable)
 
 
 def fill(path: Path, rows: int) -> None:
@@ -52,7 +53,7 @@ def test_a_damaged_file_is_refused_with_what_to_do(tmp_path: Path) -> None:
 def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "inbox.db"
     path.write_bytes(b"not a database at all" * 100)
-    for attempt in (opened, lambda path: open_reader(path, INBOX_SCHEMA_VERSION)):
+    for attempt in (opened, lambda path: open_reader(path, INBOX_SCHEMA)):
         with pytest.raises(FixConfiguration, match="is damaged"):
             attempt(path)
     assert path.read_bytes().startswith(b"not a database")
@@ -62,9 +63,9 @@ def test_a_newer_schema_is_refused_and_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "inbox.db"
     fill(path, 3)
     with sqlite3.connect(path) as newer:
-        newer.execute(f"PRAGMA user_version = {INBOX_SCHEMA_VERSION + 1}")
+        newer.execute(f"PRAGMA user_version = {INBOX_SCHEMA.version + 1}")
     newer.close()
-    with pytest.raises(FixConfiguration, match=f"knows up to {INBOX_SCHEMA_VERSION}") as refusal:
+    with pytest.raises(FixConfiguration, match=f"knows up to {INBOX_SCHEMA.version}") as refusal:
         opened(path)
     assert "newer version" in refusal.value.advice
     with sqlite3.connect(path) as untouched:
@@ -74,32 +75,32 @@ def test_a_newer_schema_is_refused_and_left_alone(tmp_path: Path) -> None:
 
 def test_a_reader_waits_for_a_file_that_has_no_tables_yet(tmp_path: Path) -> None:
     path = tmp_path / "inbox.db"
-    assert open_reader(path, INBOX_SCHEMA_VERSION) is None
+    assert open_reader(path, INBOX_SCHEMA) is None
     path.touch()
-    assert open_reader(path, INBOX_SCHEMA_VERSION) is None
+    assert open_reader(path, INBOX_SCHEMA) is None
 
 
-def test_an_older_file_gets_what_it_lacks_from_its_writer_and_readers_wait_for_that(tmp_path: Path) -> None:
+def test_a_check_that_takes_too_long_is_given_up_and_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "inbox.db"
-    fill(path, 3)
-    with sqlite3.connect(path) as older:
-        older.executescript("DROP TABLE identity; PRAGMA user_version = 1;")
-    older.close()
-    assert open_reader(path, INBOX_SCHEMA_VERSION) is None
-    for _ in range(2):
-        opened(path).close()
-    reader = open_reader(path, INBOX_SCHEMA_VERSION)
-    assert reader is not None
-    assert reader.execute("SELECT count(*) FROM identity").fetchone() == (1,)
-    assert reader.execute("SELECT count(*) FROM entry").fetchone() == (3,)
-    reader.close()
+    fill(path, 20_000)
+    whole = opened(path)
+    assert whole.checked
+    whole.close()
+    monkeypatch.setattr(database, "LONGEST_CHECK_S", 0.0)
+    hasty = opened(path)
+    assert not hasty.checked
+    with hasty.reading() as connection:
+        assert connection.execute("SELECT count(*) FROM entry").fetchone() == (20_000,)
+    hasty.close()
 
 
 def test_a_state_folder_with_odd_characters_works(tmp_path: Path) -> None:
     folder = tmp_path / "state ?mode=ro#%41"
     fill(folder / "inbox.db", 1)
     assert os.listdir(tmp_path) == [folder.name]
-    reader = open_reader(folder / "inbox.db", INBOX_SCHEMA_VERSION)
+    reader = open_reader(folder / "inbox.db", INBOX_SCHEMA)
     assert reader is not None
     assert reader.execute("SELECT count(*) FROM entry").fetchone() == (1,)
     reader.close()
