@@ -78,7 +78,7 @@ def _demo(args: argparse.Namespace) -> int:
 
 
 def _receive(args: argparse.Namespace) -> int:
-    from edge.wiring import run_receiver  # noqa: PLC0415 - see _up
+    from edge.receiver_wiring import run_receiver  # noqa: PLC0415 - see _up
 
     run_receiver(_settings(args))
     return 0

@@ -6,17 +6,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
-from typing import Any, Protocol
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, Protocol
 
 from edge.domain.alert import Alert
 from edge.domain.arrival import Arrival, InstanceStored, Reception, StoredInstance
 from edge.domain.identity import AssociationId, SopInstanceUID
 from edge.domain.outcome import Conclusion, Outcome
 from edge.domain.series import UnusableInstance
-from edge.imaging.volume import Slice
+
+if TYPE_CHECKING:  # the receiver has no use for arrays, and NumPy takes a third of its memory
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from edge.imaging.volume import Slice
 
 
 class Clock(Protocol):

@@ -67,12 +67,33 @@ class DicomSettings(_Section):
     )
     min_free_gib: float = Field(default=2.0, ge=0, description="Below this, C-STORE answers 0xA700.")
     max_associations: int = Field(default=32, ge=1, le=512, description="Associations at the same time.")
+    max_associations_per_address: int = Field(
+        default=24, ge=1, le=512, description="Of these, from one address."
+    )
+    max_associations_per_ae_title: int = Field(
+        default=24, ge=1, le=512, description="Of these, with one calling AE title."
+    )
     max_instance_mib: int = Field(
         default=1024, ge=1, le=65536, description="A larger object is answered with 0xA700."
     )
     max_pdu_bytes: int = Field(default=131072, ge=4096, le=1048576, description="Maximum PDU length offered.")
     idle_timeout_s: float = Field(
         default=60.0, gt=0, description="A silent association is aborted after this."
+    )
+    artim_timeout_s: float = Field(
+        default=5.0, gt=0, description="Longest wait for A-ASSOCIATE-RQ after the connection (ARTIM)."
+    )
+    association_timeout_s: float = Field(
+        default=86400.0, gt=0, description="An association is aborted after this, whatever it does."
+    )
+    min_bytes_per_s: int = Field(
+        default=1024, ge=0, description="A sender that is slower within a message, for 10 s, is aborted."
+    )
+    memory_ceiling_mib: int = Field(
+        default=512, ge=0, description="Most memory of the receiver (RLIMIT_DATA); 0 for none."
+    )
+    deflated_calling_ae_titles: tuple[Title, ...] = Field(
+        default=(), description="Calling AE titles that may send Deflated Explicit VR Little Endian."
     )
 
 

@@ -1,4 +1,4 @@
-"""The only constructor of concrete things: one function per process of the appliance."""
+"""The agent made from settings; the receiver is made in receiver_wiring.py."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from edge.agent import Agent
 from edge.analysis import DecodedSlices
 from edge.clock import SystemClock
 from edge.dicom.reader import DicomReader
-from edge.dicom.receiver import Receiver
 from edge.intake import take
 from edge.models.contract import load_clinical_model
 from edge.mqtt.channel import MqttChannel
@@ -23,10 +22,8 @@ from edge.ports import Ledger, OutboundMessage
 from edge.publisher import Publisher
 from edge.pulse import Pulse
 from edge.settings import Settings
-from edge.signals import stop_requested
 from edge.spool.doorbell import Doorbell
 from edge.spool.identity_key import appliance_key
-from edge.spool.inbox import Inbox
 from edge.spool.journal import InboxJournal
 from edge.spool.ledger import SqliteLedger
 from edge.spool.lock import exclusive
@@ -41,37 +38,10 @@ from edge.triton.embedded import stop_server
 from edge.triton.fallback import OnnxWorker
 from edge.triton.model_check import check_model
 
-_GIB = 1024**3
 # A known answer takes milliseconds; a server that needs longer than this for it hangs.
 CANARY_S = 2.0
 # About 250 slices of 512x512; a slice that is needed again later is read again.
 DECODED_BYTES = 128 * 1024**2
-
-
-def run_receiver(settings: Settings) -> None:
-    """`edge receive` until SIGTERM or SIGINT; raises FixConfiguration when it cannot start."""
-    clock, state_dir = SystemClock(), settings.appliance.state_dir
-    emitter = _emitter(settings, "receiver")
-    stopping = stop_requested()
-    floor_bytes = int(settings.dicom.min_free_gib * _GIB)
-    with (
-        exclusive(state_dir, "receiver"),
-        closing(Inbox(state_dir, min_free_bytes=floor_bytes, clock=clock)) as inbox,
-    ):
-        found = inbox.recover()
-        receiver = Receiver(settings.dicom, inbox, clock, emitter.emit)
-        endpoint = TelemetryEndpoint(
-            settings.telemetry.host,
-            settings.telemetry.receiver_port,
-            emitter.registry,
-            lambda: Health(inbox.free_bytes() > floor_bytes, {"free_bytes": inbox.free_bytes()}),
-        )
-        with closing(endpoint):
-            receiver.start()
-            emitter.emit(ApplianceStarted("receiver", __version__, f"recovered {found}"))
-            receiver.serve(stopping)
-            emitter.emit(ApplianceStopping("receiver", "signal"))
-            receiver.stop()
 
 
 def run_agent(settings: Settings) -> None:

@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import Enum
 from typing import Self
 
+from edge.dicom.upper_layer.reasons import RejectReason
 from edge.domain.identity import AETitle
 from edge.settings import DicomSettings
 
-_PERMANENT, _TRANSIENT = 1, 2
-_SERVICE_USER, _PRESENTATION_PROVIDER = 1, 3
+__all__ = ["Admission", "Peer", "RejectReason"]
 
 
-class RejectReason(Enum):
-    """(result, source, reason/diagnostic) as in the A-ASSOCIATE-RJ PDU."""
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Who is at the other end of a connection, before it says who it is.
 
-    CALLING_AE_TITLE_NOT_RECOGNIZED = (_PERMANENT, _SERVICE_USER, 3)
-    CALLED_AE_TITLE_NOT_RECOGNIZED = (_PERMANENT, _SERVICE_USER, 7)
-    TEMPORARY_CONGESTION = (_TRANSIENT, _PRESENTATION_PROVIDER, 1)
-    LOCAL_LIMIT_EXCEEDED = (_TRANSIENT, _PRESENTATION_PROVIDER, 2)
+    `certificate` is the peer's own, DER, and None on a plain port or where none was asked for.
+    """
 
-    @property
-    def label(self) -> str:
-        """The reason in snake_case, for metric and log."""
-        return self.name.lower()
+    address: str
+    encrypted: bool = False
+    certificate: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +32,23 @@ class Admission:
     ae_title: str
     calling_ae_titles: frozenset[str]
     max_associations: int
+    max_per_address: int
+    max_per_ae_title: int
 
     @classmethod
     def from_settings(cls, settings: DicomSettings) -> Self:
-        return cls(settings.ae_title, frozenset(settings.calling_ae_titles), settings.max_associations)
+        return cls(
+            settings.ae_title,
+            frozenset(settings.calling_ae_titles),
+            settings.max_associations,
+            settings.max_associations_per_address,
+            settings.max_associations_per_ae_title,
+        )
 
-    def admit(self, *, calling: str, called: str, open_associations: int) -> RejectReason | None:
-        """None when the peer is welcome; `open_associations` are those admitted and not yet ended.
+    def admit(
+        self, *, calling: str, called: str, peer: Peer, others: Iterable[tuple[str, str]]
+    ) -> RejectReason | None:
+        """None when the peer is welcome; `others` are address and calling AE title of every open association.
 
         Titles are compared without leading and trailing spaces, and with case (PS3.8 9.3.2).
         """
@@ -49,7 +57,12 @@ class Admission:
         title = _valid(calling)
         if title is None or (self.calling_ae_titles and title not in self.calling_ae_titles):
             return RejectReason.CALLING_AE_TITLE_NOT_RECOGNIZED
-        if open_associations >= self.max_associations:
+        open_now = list(others)
+        if (
+            len(open_now) >= self.max_associations
+            or sum(address == peer.address for address, _ in open_now) >= self.max_per_address
+            or sum(other == title for _, other in open_now) >= self.max_per_ae_title
+        ):
             return RejectReason.LOCAL_LIMIT_EXCEEDED
         return None
 

@@ -6,11 +6,15 @@ import math
 from collections.abc import Iterable
 from typing import SupportsFloat, cast
 
+from pydicom import config
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 
 from edge.domain.unusable import UnusableReason
 from edge.errors import RejectInput
+
+# Identifiers with letters and numbers with commas are what the field sends; what matters we check.
+config.settings.reading_validation_mode = config.IGNORE
 
 Value = str | bytes | SupportsFloat | None
 

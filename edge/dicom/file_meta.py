@@ -1,11 +1,10 @@
-"""The preamble and File Meta Information that go before a data set on disk (PS3.10 section 7.1)."""
+"""The preamble and File Meta Information that go before a data set on disk (PS3.10 section 7.1).
+
+Written here and not by pydicom: it is made for every instance, and pydicom takes longer for it than the
+disk for the instance.
+"""
 
 from __future__ import annotations
-
-from pydicom.dataset import FileMetaDataset
-from pydicom.filebase import DicomBytesIO
-from pydicom.filewriter import write_file_meta_info
-from pydicom.uid import UID
 
 from edge.dicom.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 
@@ -24,17 +23,39 @@ def preamble_and_meta(
 
     Source and Sending AE Title are the calling one, Receiving AE Title the called one.
     """
-    meta = FileMetaDataset()
-    meta.FileMetaInformationVersion = b"\x00\x01"
-    meta.MediaStorageSOPClassUID = UID(sop_class_uid)
-    meta.MediaStorageSOPInstanceUID = UID(sop_instance_uid)
-    meta.TransferSyntaxUID = UID(transfer_syntax_uid)
-    meta.ImplementationClassUID = UID(IMPLEMENTATION_CLASS_UID)
-    meta.ImplementationVersionName = IMPLEMENTATION_VERSION_NAME
-    meta.SourceApplicationEntityTitle = calling_ae_title
-    meta.SendingApplicationEntityTitle = calling_ae_title
-    meta.ReceivingApplicationEntityTitle = called_ae_title
-    encoded = DicomBytesIO()
-    encoded.is_little_endian, encoded.is_implicit_VR = True, False
-    write_file_meta_info(encoded, meta, enforce_standard=True)
-    return _PREAMBLE + encoded.getvalue()
+    calling = _text(calling_ae_title)
+    meta = b"".join(
+        [
+            _VERSION,
+            _element(0x02, b"UI", _uid(sop_class_uid)),
+            _element(0x03, b"UI", _uid(sop_instance_uid)),
+            _element(0x10, b"UI", _uid(transfer_syntax_uid)),
+            _IMPLEMENTATION,
+            _element(0x16, b"AE", calling),
+            _element(0x17, b"AE", calling),
+            _element(0x18, b"AE", _text(called_ae_title)),
+        ]
+    )
+    return _PREAMBLE + _element(0x00, b"UL", len(meta).to_bytes(4, "little")) + meta
+
+
+def _element(number: int, vr: bytes, value: bytes) -> bytes:
+    """Explicit VR Little Endian, group 0002, a VR with a length of two bytes (PS3.5 7.1.2)."""
+    return b"\x02\x00" + number.to_bytes(2, "little") + vr + len(value).to_bytes(2, "little") + value
+
+
+def _uid(uid: str) -> bytes:
+    value = uid.encode("ascii")
+    return value + b"\0" * (len(value) % 2)
+
+
+def _text(text: str) -> bytes:
+    value = text.encode("ascii")
+    return value + b" " * (len(value) % 2)
+
+
+# OB has a length of four bytes after two reserved ones.
+_VERSION = b"\x02\x00\x01\x00OB\0\0\x02\0\0\0\x00\x01"
+_IMPLEMENTATION = _element(0x12, b"UI", _uid(IMPLEMENTATION_CLASS_UID)) + _element(
+    0x13, b"SH", _text(IMPLEMENTATION_VERSION_NAME)
+)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
-from edge.dicom.admission import Admission, RejectReason
+from edge.dicom.admission import Admission, Peer, RejectReason
 from edge.dicom.file_meta import preamble_and_meta
 from edge.dicom.status import (
     BAD_INSTANCE_UID,
@@ -20,7 +21,7 @@ from edge.dicom.status import (
 )
 from edge.domain.identity import AssociationId
 from edge.errors import EdgeError
-from edge.ports import Clock, InstanceStore
+from edge.ports import Clock, Incoming, InstanceStore
 from edge.telemetry.events import (
     AssociationAccepted,
     AssociationEnded,
@@ -31,29 +32,92 @@ from edge.telemetry.events import (
 )
 
 
-@dataclass
+@dataclass(eq=False, slots=True)
 class Session:
-    """One admitted association; `ending` says why, should it end without a release."""
+    """One admitted association; `instances` are those acknowledged on it."""
 
     association_id: AssociationId
     calling: str
     called: str
-    ending: str = "connection_lost"
+    address: str
     instances: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class StoreRequest:
-    """A C-STORE request as it came: `data_set` is encoded in `transfer_syntax_uid`."""
+    """A C-STORE request before its data set, which will come encoded in `transfer_syntax_uid`."""
 
     sop_class_uid: str
     sop_instance_uid: str
     transfer_syntax_uid: str
-    data_set: memoryview
+
+
+class Deposit:
+    """One instance on its way from the wire into the store; nothing raises, `finish` says what became of it.
+
+    After an error the rest of the data set is dropped, for the peer can be answered only at its end.
+    """
+
+    def __init__(self, intake: Intake, session: Session, request: StoreRequest) -> None:
+        self._intake = intake
+        self._session = session
+        self._size_bytes = 0
+        self._answer: StoreAnswer | None = None
+        self._incoming: Incoming | None = None
+        if not usable_uid(request.sop_instance_uid):
+            self._answer = BAD_INSTANCE_UID
+            return
+        try:
+            self._incoming = intake.begun(session, request)
+        except Exception as error:  # noqa: BLE001 - boundary: whatever it was, the peer must hear no
+            self._answer = answer_to_error(error)
+
+    def write(self, fragment: memoryview) -> None:
+        """Straight into the store."""
+        self._size_bytes += len(fragment)
+        if self._incoming is None:
+            return
+        if self._size_bytes > self._intake.max_instance_bytes:
+            self._refuse(TOO_LARGE)
+            return
+        try:
+            self._incoming.write(fragment)
+        except Exception as error:  # noqa: BLE001 - see above
+            self._refuse(answer_to_error(error))
+
+    def finish(self) -> StoreAnswer:
+        """The data set is whole: durable, or refused with the reason."""
+        started, result = self._intake.now(), ""
+        if self._incoming is not None and not self._size_bytes:
+            self._refuse(EMPTY_DATA_SET)
+        if self._incoming is not None:
+            try:
+                reception = self._incoming.commit()
+                self._answer, result = answer_to_reception(reception), reception.value
+                self._session.instances += 1
+            except Exception as error:  # noqa: BLE001 - see above
+                self._refuse(answer_to_error(error))
+        answer = self._answer or EMPTY_DATA_SET
+        if result:
+            self._intake.tell(InstanceReceived(result, self._size_bytes, self._intake.now() - started))
+        else:
+            self._intake.tell(InstanceRefused(f"0x{answer.status:04X}", answer.reason))
+        return answer
+
+    def abandon(self) -> None:
+        """The rest will not come; nothing of it is kept."""
+        if self._incoming is not None:
+            with suppress(OSError, EdgeError):  # recovery removes what could not be removed now
+                self._incoming.abandon()
+            self._incoming = None
+
+    def _refuse(self, answer: StoreAnswer) -> None:
+        self.abandon()
+        self._answer = answer
 
 
 class Intake:
-    """Sessions by a key of the protocol's choice; safe from many threads, one per association."""
+    """The books of every association; safe from many threads, one per association."""
 
     def __init__(
         self,
@@ -63,132 +127,108 @@ class Intake:
         emit: Callable[[Happening], None],
         max_instance_bytes: int,
     ) -> None:
-        self._max_instance_bytes = max_instance_bytes
+        self.max_instance_bytes = max_instance_bytes
+        self.now = clock.monotonic
+        self.tell = emit
         self._admission = admission
         self._store = store
-        self._clock = clock
-        self._emit = emit
-        self._sessions: dict[Hashable, Session] = {}
-        self._unrecorded_ends: list[tuple[Session, bool]] = []
+        self._sessions: dict[Session, None] = {}
+        self._unrecorded_ends: list[tuple[Session, str]] = []
         self._lock = threading.Lock()
 
-    def open_sessions(self) -> dict[Hashable, Session]:
+    def open_sessions(self) -> list[Session]:
         """Those admitted and not yet ended."""
         with self._lock:
-            return dict(self._sessions)
+            return list(self._sessions)
 
-    def admit(self, key: Hashable, *, calling: str, called: str, peer: str) -> RejectReason | None:
-        """None opens the association's books; a reason goes on the wire as it is."""
-        session = Session(AssociationId(secrets.token_hex(8)), calling.strip(" "), called.strip(" "))
+    def admit(self, *, calling: str, called: str, peer: Peer) -> Session | RejectReason:
+        """A session opens the association's books; a reason goes on the wire as it is."""
+        title = calling.strip(" ")
+        session = Session(AssociationId(secrets.token_hex(8)), title, called.strip(" "), peer.address)
         with self._lock:
-            reason = self._admission.admit(
-                calling=calling, called=called, open_associations=len(self._sessions)
-            )
+            others = [(other.address, other.calling) for other in self._sessions]
+            reason = self._admission.admit(calling=calling, called=called, peer=peer, others=others)
             if reason is None:
-                self._sessions[key] = session
-        if reason is None and not self._recorded(session, peer):
+                self._sessions[session] = None
+        if reason is None and not self._recorded(session):
             # An association that the journal cannot record would end unseen, so it must not begin.
             reason = RejectReason.TEMPORARY_CONGESTION
             with self._lock:
-                del self._sessions[key]
+                del self._sessions[session]
         if reason is None:
-            self._emit(AssociationAccepted(session.calling, peer))
-        else:
-            self._emit(AssociationRejected(reason.label, peer))
+            self.tell(AssociationAccepted(session.calling, peer.address))
+            return session
+        self.refused(reason, peer)
         return reason
 
-    def keep(self, key: Hashable, request: StoreRequest) -> StoreAnswer:
-        """Durable, or refused with the reason; never raises, for the peer must get an answer."""
-        started = self._clock.monotonic()
-        try:
-            answer, result = self._stored(self._sessions[key], request)
-        except Exception as error:  # noqa: BLE001 - boundary: whatever it was, the peer must hear no
-            answer, result = answer_to_error(error), ""
-        if result:
-            took_s = self._clock.monotonic() - started
-            self._emit(InstanceReceived(result, request.data_set.nbytes, took_s))
-        else:
-            self._emit(InstanceRefused(f"0x{answer.status:04X}", answer.reason))
-        return answer
+    def refused(self, reason: RejectReason, peer: Peer) -> None:
+        """Tells of an association that was rejected, here or by the upper layer itself."""
+        self.tell(AssociationRejected(reason.label, peer.address))
 
-    def released(self, key: Hashable) -> None:
+    def deposit(self, session: Session, request: StoreRequest) -> Deposit:
+        """Where the data set of one C-STORE goes."""
+        return Deposit(self, session, request)
+
+    def begun(self, session: Session, request: StoreRequest) -> Incoming:
+        """Raises what InstanceStore.begin does."""
+        return self._store.begin(
+            session.association_id,
+            request.sop_class_uid,
+            request.sop_instance_uid,
+            request.transfer_syntax_uid,
+            preamble_and_meta(
+                sop_class_uid=request.sop_class_uid,
+                sop_instance_uid=request.sop_instance_uid,
+                transfer_syntax_uid=request.transfer_syntax_uid,
+                calling_ae_title=session.calling,
+                called_ae_title=session.called,
+            ),
+        )
+
+    def released(self, session: Session) -> None:
         """The peer said it is done."""
-        self._end(key, released=True)
+        self._end(session, "")
 
-    def ending(self, key: Hashable, reason: str) -> None:
-        """Notes why the association is about to break off."""
-        session = self.open_sessions().get(key)
-        if session is not None:
-            session.ending = reason
-
-    def aborted(self, key: Hashable) -> None:
-        """It ended without a release, for the reason noted last."""
-        self._end(key, released=False)
+    def aborted(self, session: Session, reason: str) -> None:
+        """It ended without a release; the first end of a session counts."""
+        self._end(session, reason)
 
     def retry_ends(self) -> None:
         """Records the ends that found no room; a release that is missing costs its series the deadline."""
         with self._lock:
             waiting, self._unrecorded_ends = self._unrecorded_ends, []
-        for index, (session, released) in enumerate(waiting):
-            if not self._end_recorded(session, released):
+        for index, (session, reason) in enumerate(waiting):
+            if not self._end_recorded(session, reason):
                 with self._lock:
                     self._unrecorded_ends[:0] = waiting[index:]
                 return
 
-    def _end_recorded(self, session: Session, released: bool) -> bool:
+    def _end_recorded(self, session: Session, reason: str) -> bool:
         """Should this process die before it succeeds, the journal's recovery marks it aborted."""
         try:
-            if released:
-                self._store.association_released(session.association_id)
+            if reason:
+                self._store.association_aborted(session.association_id, reason)
             else:
-                self._store.association_aborted(session.association_id, session.ending)
+                self._store.association_released(session.association_id)
         except (OSError, EdgeError):
             return False
         return True
 
-    def _recorded(self, session: Session, peer: str) -> bool:
+    def _recorded(self, session: Session) -> bool:
         try:
-            self._store.association_opened(session.association_id, session.calling, session.called, peer)
+            self._store.association_opened(
+                session.association_id, session.calling, session.called, session.address
+            )
         except (OSError, EdgeError):
             return False
         return True
 
-    def _stored(self, session: Session, request: StoreRequest) -> tuple[StoreAnswer, str]:
-        if not usable_uid(request.sop_instance_uid):
-            return BAD_INSTANCE_UID, ""
-        if not request.data_set.nbytes:
-            return EMPTY_DATA_SET, ""
-        if request.data_set.nbytes > self._max_instance_bytes:
-            return TOO_LARGE, ""
-        head = preamble_and_meta(
-            sop_class_uid=request.sop_class_uid,
-            sop_instance_uid=request.sop_instance_uid,
-            transfer_syntax_uid=request.transfer_syntax_uid,
-            calling_ae_title=session.calling,
-            called_ae_title=session.called,
-        )
-        incoming = self._store.begin(
-            session.association_id,
-            request.sop_class_uid,
-            request.sop_instance_uid,
-            request.transfer_syntax_uid,
-            head,
-        )
-        try:
-            incoming.write(request.data_set)
-            reception = incoming.commit()
-        finally:
-            incoming.abandon()
-        session.instances += 1
-        return answer_to_reception(reception), reception.value
-
-    def _end(self, key: Hashable, *, released: bool) -> None:
+    def _end(self, session: Session, reason: str) -> None:
         with self._lock:
-            session = self._sessions.pop(key, None)
-        if session is None:
-            return
-        if not self._end_recorded(session, released):
+            if session not in self._sessions:
+                return
+            del self._sessions[session]
+        if not self._end_recorded(session, reason):
             with self._lock:
-                self._unrecorded_ends.append((session, released))
-        how, reason = ("released", "") if released else ("aborted", session.ending)
-        self._emit(AssociationEnded(how, reason, session.instances))
+                self._unrecorded_ends.append((session, reason))
+        self.tell(AssociationEnded("aborted" if reason else "released", reason, session.instances))

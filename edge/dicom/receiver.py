@@ -1,51 +1,43 @@
-"""The C-STORE SCP: keeps every data set as it came, durable before it is acknowledged.
+"""The DICOM server: one thread for each connection, blocking, with an end to every wait.
 
-pynetdicom speaks the upper layer and DIMSE here; what follows from it is in intake.py.
+Threads and not asyncio, for the work between two waits is short calls that leave Python's lock to others
+(recv, SHA-256, write, fdatasync), and the store blocks anyway. The figures are in tests/bench/README.md.
+What is said on a connection is in conversation.py, what becomes of it in intake.py.
 """
 
 from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable
-from typing import Any, cast
-
-from pydicom.dataset import Dataset
-from pynetdicom import _config, evt  # pyright: ignore[reportPrivateUsage] # the documented way in
-from pynetdicom.ae import ApplicationEntity
-from pynetdicom.association import Association
-from pynetdicom.dimse_primitives import C_STORE
-from pynetdicom.events import Event
-from pynetdicom.pdu import A_ABORT_RQ
-from pynetdicom.pdu_primitives import A_ASSOCIATE
-from pynetdicom.transport import AssociationSocket, ThreadedAssociationServer
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 
 from edge.dicom.admission import Admission
-from edge.dicom.intake import Intake, StoreRequest
-from edge.dicom.limits import bound
-from edge.dicom.syntaxes import STORAGE_CLASSES, TRANSFER_SYNTAXES, VERIFICATION
-from edge.dicom.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from edge.dicom.connection import Connection, Listener, TlsContexts
+from edge.dicom.conversation import Conversation
+from edge.dicom.dimse.services import VERIFICATION, Service
+from edge.dicom.intake import Intake
+from edge.dicom.offer import Offer, Patience
 from edge.errors import FixConfiguration
 from edge.ports import Clock, InstanceStore
 from edge.settings import DicomSettings
-from edge.telemetry.events import Happening, SpoolMeasured
-
-# Formatting every PDU and message for a log nobody may read costs more than storing them.
-_config.LOG_HANDLER_LEVEL = "none"
+from edge.telemetry.events import ConnectionAborted, Happening, SpoolMeasured
 
 _BACKLOG = 128
-_ARTIM_S = 30.0
+# Connections that have not yet said who they are; the oldest goes when one more comes.
+_MOST_STRANGERS = 64
+_STACK_BYTES = 512 << 10
 _WATCH_S = 1.0
 _MEASURE_EVERY = 10
-
-_PEER_USER_ABORT = 0
-_PROVIDER_ABORT = 2
-
-Handler = tuple[evt.NotificationEvent | evt.InterventionEvent, Callable[[Event], Any]]
+_AFTER_FAILED_ACCEPT_S = 0.1
 
 
 class Receiver:
-    """`edge receive`: `start`, then `serve` until told to stop, then `stop`."""
+    """`edge receive`: `start`, then `serve` until told to stop, then `stop`.
+
+    `services` are what it answers besides storage. Without `listeners` it is dicom.host and dicom.port;
+    with `share_port` other processes may listen there as well (SO_REUSEPORT), the kernel deals out.
+    """
 
     def __init__(
         self,
@@ -53,42 +45,43 @@ class Receiver:
         store: InstanceStore,
         clock: Clock,
         emit: Callable[[Happening], None],
+        *,
+        services: Iterable[Service] = (VERIFICATION,),
+        listeners: Iterable[Listener] = (),
+        share_port: bool = False,
     ) -> None:
         self._settings = settings
         self._store = store
         self._clock = clock
         self._emit = emit
-        self._max_instance_bytes = settings.max_instance_mib << 20
+        self._listeners = tuple(listeners) or (Listener(settings.host, settings.port),)
+        self._share_port = share_port
+        self._offer = Offer(settings, services)
+        self._patience = Patience.from_settings(settings)
         admission = Admission.from_settings(settings)
-        self._intake = Intake(admission, store, clock, emit, self._max_instance_bytes)
-        self._server: ThreadedAssociationServer | None = None
+        self._intake = Intake(admission, store, clock, emit, settings.max_instance_mib << 20)
+        self._sockets: list[socket.socket] = []
+        self._threads: dict[Conversation, threading.Thread] = {}
+        self._lock = threading.Lock()
+        self._stopping = threading.Event()
 
     def start(self) -> None:
-        """Listens from here on; raises FixConfiguration when the address cannot be had."""
-        entity = self._entity()
-        address = (self._settings.host, self._settings.port)
-        listen = cast(
-            "Callable[..., ThreadedAssociationServer]",
-            entity.start_server,  # pyright: ignore[reportUnknownMemberType] # its handlers are untyped
-        )
-        try:
-            self._server = listen(address, block=False, evt_handlers=self._handlers())
-        except OSError as error:
-            raise FixConfiguration(
-                f"cannot listen on {address[0]}:{address[1]}: {error.strerror}",
-                hint="Stop what uses the port, or set dicom.host and dicom.port to an address of this box.",
-            ) from error
-        # Thirty associations may be asked for at once; pynetdicom's backlog of 5 makes TCP wait a second.
-        cast("socket.socket", self._server.socket).listen(_BACKLOG)
+        """Listens from here on; raises FixConfiguration when an address cannot be had."""
+        # What the system gives by default counts against a memory ceiling, used or not.
+        threading.stack_size(_STACK_BYTES)
+        self._sockets = [self._listening(listener) for listener in self._listeners]
+        for listener, listening in zip(self._listeners, self._sockets, strict=True):
+            accepting = threading.Thread(target=self._accept, args=(listening, listener.tls), daemon=True)
+            accepting.start()
 
     def serve(self, stopping: threading.Event) -> None:
-        """Returns when `stopping` is set; meanwhile watches disk and associations.
+        """Returns when `stopping` is set; meanwhile watches the disk and the books.
 
         Raises OSError when the store can keep nothing any more, for a supervisor to start us afresh.
         """
         rounds = 0
         while True:
-            self._watch()
+            self._intake.retry_ends()
             self._store.check()
             if rounds % _MEASURE_EVERY == 0:
                 self._emit(SpoolMeasured(self._store.free_bytes()))
@@ -98,118 +91,85 @@ class Receiver:
 
     def stop(self, grace_s: float = 5.0) -> None:
         """Admits nobody more, lets open associations finish for `grace_s`, aborts the rest."""
-        if self._server is None:
-            return
-        self._server.shutdown()
-        self._server = None
+        self._stopping.set()
+        for listening in self._sockets:
+            # Wakes the thread in accept(2), which close alone does not.
+            with suppress(OSError):
+                listening.shutdown(socket.SHUT_RDWR)
+            listening.close()
+        self._sockets = []
         deadline = self._clock.monotonic() + grace_s
         pause = threading.Event()
         while self._intake.open_sessions() and self._clock.monotonic() < deadline:
             pause.wait(0.02)
-        for key in self._intake.open_sessions():
-            self._intake.ending(key, "receiver_stopped")
-            cast("Association", key).abort()
-        for key in self._intake.open_sessions():
-            cast("Association", key).join(timeout=1.0)
-            self._intake.aborted(key)
+        with self._lock:
+            left = dict(self._threads)
+        for conversation in left:
+            conversation.stop("receiver_stopped")
+        deadline = self._clock.monotonic() + 1.0
+        for thread in left.values():
+            thread.join(max(0.0, deadline - self._clock.monotonic()))
+        for session in self._intake.open_sessions():
+            self._intake.aborted(session, "receiver_stopped")
         self._intake.retry_ends()
 
-    def _watch(self) -> None:
-        """Closes the books of associations whose thread died without a word, or that found no room."""
-        self._intake.retry_ends()
-        for key in self._intake.open_sessions():
-            if not cast("Association", key).is_alive():
-                self._intake.aborted(key)
-
-    def _entity(self) -> ApplicationEntity:
-        entity = ApplicationEntity(self._settings.ae_title)
-        entity.implementation_class_uid = IMPLEMENTATION_CLASS_UID
-        entity.implementation_version_name = IMPLEMENTATION_VERSION_NAME
-        entity.maximum_pdu_size = self._settings.max_pdu_bytes
-        entity.network_timeout = self._settings.idle_timeout_s
-        entity.acse_timeout = min(_ARTIM_S, self._settings.idle_timeout_s)
-        # Our own admission decides; this must only never be the lower limit.
-        entity.maximum_associations = 2 * self._settings.max_associations + _BACKLOG
-        entity.add_supported_context(VERIFICATION, list(TRANSFER_SYNTAXES[:3]))
-        for sop_class in STORAGE_CLASSES.values():
-            entity.add_supported_context(sop_class, list(TRANSFER_SYNTAXES))
-        return entity
-
-    def _handlers(self) -> list[Handler]:
-        return [
-            (evt.EVT_CONN_OPEN, self._on_connection),
-            (evt.EVT_REQUESTED, self._on_requested),
-            (evt.EVT_C_ECHO, _on_echo),
-            (evt.EVT_C_STORE, self._on_store),
-            (evt.EVT_RELEASED, self._on_released),
-            (evt.EVT_PDU_RECV, self._on_pdu_received),
-            (evt.EVT_PDU_SENT, self._on_pdu_sent),
-            (evt.EVT_ABORTED, self._on_aborted),
-        ]
-
-    def _on_connection(self, event: Event) -> None:
-        connection = cast("AssociationSocket", event.assoc.dul.socket).socket
-        if connection is not None:
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            # Without it a peer that stalls within a PDU would hold a thread for ever.
-            connection.settimeout(self._settings.idle_timeout_s)
-            bound(
-                event.assoc,
-                max_pdu_bytes=self._settings.max_pdu_bytes,
-                max_instance_bytes=self._max_instance_bytes,
+    def _listening(self, listener: Listener) -> socket.socket:
+        family = socket.AF_INET6 if ":" in listener.host else socket.AF_INET
+        try:
+            return socket.create_server(
+                (listener.host, listener.port), family=family, backlog=_BACKLOG, reuse_port=self._share_port
             )
+        except OSError as error:
+            raise FixConfiguration(
+                f"cannot listen on {listener.host}:{listener.port}: {error.strerror}",
+                hint="Stop what uses the port, or set dicom.host and dicom.port to an address of this box.",
+            ) from error
 
-    def _on_requested(self, event: Event) -> None:
-        association = event.assoc
-        request = cast("A_ASSOCIATE", association.requestor.primitive)
-        reason = self._intake.admit(
-            association,
-            calling=str(request.calling_ae_title),
-            called=str(request.called_ae_title),
-            peer=str(association.requestor.address),
-        )
-        if reason is not None:
-            association.acse.send_reject(*reason.value)
-            association.kill()
+    def _accept(self, listening: socket.socket, tls: TlsContexts | None) -> None:
+        while not self._stopping.is_set():
+            try:
+                accepted, address = listening.accept()
+            except OSError:
+                # Out of descriptors, or gone before it was accepted: what has begun goes on meanwhile.
+                if self._stopping.wait(_AFTER_FAILED_ACCEPT_S):
+                    return
+                self._turn_away_oldest()
+                continue
+            self._converse(accepted, str(address[0]), tls)
 
-    def _on_store(self, event: Event) -> Dataset:
-        request = cast("C_STORE", event.request)
-        encoded = request.DataSet.getbuffer() if request.DataSet is not None else memoryview(b"")
-        answer = self._intake.keep(
-            event.assoc,
-            StoreRequest(
-                sop_class_uid=str(request.AffectedSOPClassUID),
-                sop_instance_uid=str(request.AffectedSOPInstanceUID),
-                transfer_syntax_uid=str(event.context.transfer_syntax),
-                data_set=encoded,
-            ),
-        )
-        response = Dataset()
-        response.Status = int(answer.status)
-        if answer.comment:
-            response.ErrorComment = answer.comment
-        return response
+    def _converse(self, accepted: socket.socket, address: str, tls: TlsContexts | None) -> None:
+        try:
+            connection = Connection(accepted, address, tls)
+        except OSError:  # reset before the first option was set
+            accepted.close()
+            return
+        conversation = Conversation(connection, self._intake, self._offer, self._patience)
+        thread = threading.Thread(target=self._run, args=(conversation,), daemon=True)
+        with self._lock:
+            self._threads[conversation] = thread
+            strangers = len(self._threads) - len(self._intake.open_sessions())
+        if strangers > _MOST_STRANGERS:
+            self._turn_away_oldest()
+        try:
+            thread.start()
+        except RuntimeError:  # no thread to be had: the memory ceiling, or a limit of the system
+            self._emit(ConnectionAborted("no_thread", address))
+            self._forget(conversation)
+            connection.close()
 
-    def _on_released(self, event: Event) -> None:
-        self._intake.released(event.assoc)
+    def _run(self, conversation: Conversation) -> None:
+        try:
+            conversation.run()
+        finally:
+            self._forget(conversation)
 
-    def _on_pdu_received(self, event: Event) -> None:
-        pdu = cast("object", event.pdu)  # pyright: ignore[reportUnknownMemberType] # set at run time
-        if isinstance(pdu, A_ABORT_RQ):
-            by_user = pdu.source == _PEER_USER_ABORT
-            self._intake.ending(event.assoc, "peer_aborted" if by_user else "peer_provider_aborted")
+    def _forget(self, conversation: Conversation) -> None:
+        with self._lock:
+            self._threads.pop(conversation, None)
 
-    def _on_pdu_sent(self, event: Event) -> None:
-        """An A-ABORT of our provider answers a PDU that broke the protocol."""
-        pdu = cast("object", event.pdu)  # pyright: ignore[reportUnknownMemberType] # set at run time
-        if isinstance(pdu, A_ABORT_RQ) and pdu.source == _PROVIDER_ABORT:
-            self._intake.ending(event.assoc, "protocol_error")
-
-    def _on_aborted(self, event: Event) -> None:
-        if event.assoc.dul.idle_timer_expired():
-            self._intake.ending(event.assoc, "idle_timeout")
-        self._intake.aborted(event.assoc)
-
-
-def _on_echo(event: Event) -> int:
-    return 0x0000
+    def _turn_away_oldest(self) -> None:
+        """Of those without an association, so that idle strangers never lock out a scanner."""
+        with self._lock:
+            oldest = next((c for c in self._threads if c.session is None), None)
+        if oldest is not None:
+            oldest.stop("too_many_connections")

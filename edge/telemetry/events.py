@@ -23,6 +23,13 @@ class ApplianceStopping:
 
 
 @dataclass(frozen=True, slots=True)
+class RanAsRoot:
+    """A program that needs no privilege has all of them."""
+
+    role: str
+
+
+@dataclass(frozen=True, slots=True)
 class AssociationAccepted:
     calling_ae_title: str
     peer_address: str
@@ -43,6 +50,14 @@ class AssociationEnded:
     how: str
     reason: str
     instances: int
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionAborted:
+    """This side broke off, within an association or before there was one; `reason` is what the peer did."""
+
+    reason: str
+    peer_address: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,9 +227,11 @@ class TaskFailed:
 Happening = (
     ApplianceStarted
     | ApplianceStopping
+    | RanAsRoot
     | AssociationAccepted
     | AssociationRejected
     | AssociationEnded
+    | ConnectionAborted
     | InstanceReceived
     | InstanceRefused
     | InstanceDecoded

@@ -109,6 +109,21 @@ ASSOCIATIONS_REJECTED = counter(
     _RECEIVER,
     ("reason",),
 )
+# Strangers, scans of the network, senders that stall: 0 on a network of scanners alone.
+CONNECTIONS_ABORTED = counter(
+    "edge_connections_aborted_total",
+    "Connections the receiver broke off, within an association or before one, by reason.",
+    _RECEIVER,
+    ("reason",),
+    tuple(
+        (reason,)
+        for reason in (
+            *("artim_expired", "idle_timeout", "too_slow", "association_timeout", "too_many_connections"),
+            *("unrecognized_pdu", "unexpected_pdu", "pdu_too_long", "presentation_contexts"),
+            *("http_on_dicom_port", "tls_on_plain_port", "tls_handshake_failed", "receiver_stopped"),
+        )
+    ),
+)
 # Every series revision ends here exactly once.
 SERIES_SETTLED = counter(
     "edge_series_settled_total",

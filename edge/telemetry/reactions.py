@@ -97,9 +97,11 @@ def _level_of_health(h: e.TritonHealthChanged) -> Level:
 # Per slice and per second: debug. Part of normal work: info. Somebody should look: warning. Now: error.
 _to(e.ApplianceStarted, "info", lambda i, h: i.set(m.BUILD_INFO, 1, version=h.version, role=h.role))
 _to(e.ApplianceStopping, "info", _log_only)
+_to(e.RanAsRoot, "warning", _log_only)
 _to(e.AssociationAccepted, "info", lambda i, _: i.count(m.ASSOCIATIONS_ACCEPTED))
 _to(e.AssociationRejected, "warning", _rejected)
 _to(e.AssociationEnded, lambda h: "info" if h.how == "released" else "warning", _ended)
+_to(e.ConnectionAborted, "warning", lambda i, h: i.count(m.CONNECTIONS_ABORTED, reason=h.reason))
 _to(e.InstanceReceived, lambda h: "warning" if h.result == "conflict" else "debug", _received)
 _to(e.InstanceRefused, "warning", lambda i, h: i.count(m.INSTANCES_REFUSED, status=h.status.lower()))
 _to(e.InstanceDecoded, "debug", lambda i, h: i.observe(m.STAGE, h.took_s, stage="decode"))

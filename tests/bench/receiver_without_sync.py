@@ -8,12 +8,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from edge import wiring
+from edge import receiver_wiring
 from edge.settings_source import load_settings
 from edge.spool.inbox import Inbox
 
 if __name__ == "__main__":
     # The wiring stays the shipped one but for this argument, which no setting reaches.
     without_sync: Any = partial(Inbox, durable=False)
-    wiring.Inbox = without_sync
-    wiring.run_receiver(load_settings(Path(sys.argv[1]), os.environ))
+    receiver_wiring.Inbox = without_sync
+    receiver_wiring.run_receiver(load_settings(Path(sys.argv[1]), os.environ))

@@ -11,7 +11,6 @@ import pytest
 from pydicom import Dataset, dcmread
 from pydicom.uid import JPEG2000Lossless, RLELossless
 
-from edge.dicom.limits import DataSetLimit
 from edge.domain.arrival import (
     AssociationReleased,
     ConflictReceived,
@@ -145,16 +144,6 @@ def test_an_object_over_the_limit_is_refused_and_the_next_is_taken(
     assert send(running, large, series[1], large) == [0xA700, 0x0000, 0xA700]
     assert len(running.kept()) == 1
     assert running.events.count(InstanceRefused("0xA700", "instance_too_large")) == 2
-
-
-def test_of_an_object_over_the_limit_no_more_than_that_is_held() -> None:
-    limit = DataSetLimit(1000)
-    command, part, last = b"\x03" + bytes(80), b"\0" + bytes(300), b"\x02" + bytes(300)
-    for parts in (9, 2, 9):
-        assert limit.kept(command) == command
-        message = b"".join(limit.kept(p)[1:] for p in [part] * parts + [last])
-        assert len(message) == min(300 * (parts + 1), 1200)
-    assert len(limit.kept(last)) == 301
 
 
 def test_below_the_disk_floor_nothing_is_taken(start: Start, series: tuple[Dataset, ...]) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.dicom.admission import Admission, RejectReason
+from edge.dicom.admission import Admission, Peer, RejectReason
 from edge.dicom.file_meta import preamble_and_meta
 from edge.dicom.status import StoreStatus, answer_to_error, answer_to_reception, usable_uid
 from edge.dicom.uids import derived_uid
@@ -14,8 +14,8 @@ from edge.errors import InboxFull
 from edge.ports import Reception
 from edge.settings import DicomSettings
 
-OPEN = Admission("EDGE", frozenset(), 2)
-LISTED = Admission("EDGE", frozenset({"CT_ER_1"}), 2)
+OPEN = Admission("EDGE", frozenset(), 2, 2, 2)
+LISTED = Admission("EDGE", frozenset({"CT_ER_1"}), 2, 2, 2)
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,23 @@ LISTED = Admission("EDGE", frozenset({"CT_ER_1"}), 2)
 def test_admission_answers_with_the_standards_reason(
     admission: Admission, calling: str, called: str, already_open: int, reason: RejectReason | None
 ) -> None:
-    assert admission.admit(calling=calling, called=called, open_associations=already_open) is reason
+    others = [("10.0.0.1", "OTHER")] * already_open
+    assert admission.admit(calling=calling, called=called, peer=Peer("10.0.0.2"), others=others) is reason
+
+
+@pytest.mark.parametrize(
+    ("others", "reason"),
+    [
+        ([("10.0.0.2", "B"), ("10.0.0.3", "A")], None),
+        ([("10.0.0.2", "B"), ("10.0.0.2", "C")], RejectReason.LOCAL_LIMIT_EXCEEDED),
+        ([("10.0.0.3", "A"), ("10.0.0.4", "A")], RejectReason.LOCAL_LIMIT_EXCEEDED),
+    ],
+)
+def test_one_address_or_title_cannot_have_every_place(
+    others: list[tuple[str, str]], reason: RejectReason | None
+) -> None:
+    admission = Admission("EDGE", frozenset(), 32, 2, 2)
+    assert admission.admit(calling="A ", called="EDGE", peer=Peer("10.0.0.2"), others=others) is reason
 
 
 @pytest.mark.parametrize(
@@ -55,8 +71,14 @@ def test_reject_reasons_are_those_of_ps3_8_table_9_21(reason: RejectReason, wire
 
 
 def test_settings_become_the_policy() -> None:
-    settings = DicomSettings(ae_title="ER", calling_ae_titles=("A", "B"), max_associations=3)
-    assert Admission.from_settings(settings) == Admission("ER", frozenset({"A", "B"}), 3)
+    settings = DicomSettings(
+        ae_title="ER",
+        calling_ae_titles=("A", "B"),
+        max_associations=3,
+        max_associations_per_address=2,
+        max_associations_per_ae_title=1,
+    )
+    assert Admission.from_settings(settings) == Admission("ER", frozenset({"A", "B"}), 3, 2, 1)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from pathlib import Path
 import edge.dicom
 from edge.dicom.admission import RejectReason
 from edge.dicom.status import StoreStatus
-from edge.dicom.syntaxes import STORAGE_CLASSES, TRANSFER_SYNTAXES, VERIFICATION
+from edge.dicom.syntaxes import DEFLATED, STORAGE_CLASSES, TRANSFER_SYNTAXES, VERIFICATION
 from edge.dicom.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 
 STATEMENT = Path(edge.dicom.__file__).with_name("CONFORMANCE.md").read_text()
@@ -17,7 +17,7 @@ STORAGE_COMMITMENT_PUSH_MODEL = "1.2.840.10008.1.20.1"
 
 
 def test_every_offered_uid_is_stated_and_no_other_but_the_one_refused() -> None:
-    offered = {VERIFICATION, *STORAGE_CLASSES.values(), *TRANSFER_SYNTAXES}
+    offered = {VERIFICATION, *STORAGE_CLASSES.values(), *TRANSFER_SYNTAXES, DEFLATED}
     assert offered | {STORAGE_COMMITMENT_PUSH_MODEL} == UIDS
 
 

@@ -164,8 +164,9 @@ def test_payloads_are_views_of_the_receive_buffer() -> None:
 @pytest.mark.parametrize(
     ("first", "detail"),
     [
-        (b"GET / HTTP/1.1\r\n", "unrecognized_pdu"),
-        (bytes.fromhex("16030100f0010000ec"), "unrecognized_pdu"),
+        (b"GET / HTTP/1.1\r\n", "http_on_dicom_port"),
+        (bytes.fromhex("16030100f0010000ec"), "tls_on_plain_port"),
+        (b"SSH-2.0-OpenSSH_9.2", "unrecognized_pdu"),
         (b"\1\0" + (65537).to_bytes(4, "big"), "pdu_too_long"),
         (b"\4\0" + (65537).to_bytes(4, "big"), "pdu_too_long"),
         (b"\1\0\0\0\0\4abcd", "associate_length"),

@@ -22,7 +22,7 @@ CONTENT = {
     Event.ASSOCIATE_AC_PDU: ACCEPT,
     Event.ASSOCIATE_ACCEPTED: ACCEPT,
     Event.ASSOCIATE_RJ_PDU: (1, 1, 1),
-    Event.ASSOCIATE_REJECTED: RejectReason.NO_REASON_GIVEN,
+    Event.ASSOCIATE_REJECTED: RejectReason.LOCAL_LIMIT_EXCEEDED,
     Event.DATA_REQUEST: b"\x04",
     Event.DATA_PDU: [],
     Event.ABORT_REQUEST: told.AbortWish(),

@@ -19,7 +19,7 @@ from edge.dicom.upper_layer.associate import AssociateAccept, AssociateRequest, 
 from edge.dicom.upper_layer.machine import Machine
 from edge.dicom.upper_layer.pdu import HEADER_BYTES, PduType
 from edge.dicom.upper_layer.reasons import AbortReason, AbortSource, InvalidPdu, RejectReason
-from edge.dicom.upper_layer.table import Event, State
+from edge.dicom.upper_layer.table import TRANSITIONS, Event, State
 
 # 128 presentation contexts with all our transfer syntaxes in each fit into it.
 LONGEST_ASSOCIATE_BYTES = 65536
@@ -69,6 +69,16 @@ class UpperLayer:
     def should_close(self) -> bool:
         """Nothing more is to be said or heard: send what there is and close the transport."""
         return self._machine.should_close
+
+    @property
+    def can_abort(self) -> bool:
+        """Whether there is an association, or half of one, that an A-ABORT would end."""
+        return (Event.ABORT_REQUEST, self._machine.state) in TRANSITIONS
+
+    @property
+    def within_pdu(self) -> bool:
+        """Whether a PDU has begun and is not whole."""
+        return self._end > self._begin
 
     def space(self) -> memoryview:
         """Where the next bytes belong; what earlier DataReceived pointed at may be gone after this."""
@@ -127,6 +137,8 @@ class UpperLayer:
                     return None
             except InvalidPdu as invalid:
                 # Where the next PDU begins is no longer known.
+                if invalid.reason is AbortReason.UNRECOGNIZED_PDU and self.state in _BEFORE_ASSOCIATION:
+                    invalid.detail = pdu.foreign_protocol(bytes(self._buffer[:4])) or invalid.detail
                 self._deaf = True
                 self._begin = self._end = 0
                 self._machine.turn(Event.INVALID_PDU, invalid)

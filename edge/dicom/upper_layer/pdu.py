@@ -34,6 +34,7 @@ class PduType(IntEnum):
 RELEASE_RQ = _HEADER.pack(PduType.RELEASE_RQ, 4) + bytes(4)
 RELEASE_RP = _HEADER.pack(PduType.RELEASE_RP, 4) + bytes(4)
 _KNOWN = frozenset(int(kind) for kind in PduType)
+_HTTP_METHODS = frozenset({b"GET ", b"HEAD", b"POST", b"PUT ", b"OPTI", b"CONN", b"PRI "})
 _OF_FOUR_BYTES = frozenset({PduType.ASSOCIATE_RJ, PduType.RELEASE_RQ, PduType.RELEASE_RP, PduType.ABORT})
 
 
@@ -47,6 +48,13 @@ def header(buffer: bytes | bytearray | memoryview, at: int) -> tuple[int, int]:
     if kind in _OF_FOUR_BYTES and length != 4:
         raise InvalidPdu(AbortReason.INVALID_PDU_PARAMETER, "pdu_length")
     return kind, length
+
+
+def foreign_protocol(first: bytes) -> str:
+    """What else often comes to an open port, in snake_case for the metric; empty for anything else."""
+    if first.startswith(b"\x16\x03"):
+        return "tls_on_plain_port"
+    return "http_on_dicom_port" if first in _HTTP_METHODS else ""
 
 
 def data_values(buffer: memoryview, at: int, end: int) -> list[PresentationDataValue]:

@@ -1,0 +1,86 @@
+"""One TCP connection, plain or TLS, whose every wait has an end."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from struct import pack
+
+from edge.dicom.admission import Peer
+
+TlsContexts = Callable[[], ssl.SSLContext]
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Where to listen; `tls` is asked for a context at each connection: certificates may be renewed."""
+
+    host: str
+    port: int
+    tls: TlsContexts | None = None
+
+
+class Connection:
+    """Of one thread, but for `interrupt`. Waits raise TimeoutError, and OSError when the peer is gone."""
+
+    def __init__(self, accepted: socket.socket, address: str, tls: TlsContexts | None) -> None:
+        self._socket = accepted
+        self._tls = tls
+        self._timeouts: dict[int, float] = {}
+        self.peer = Peer(address)
+        # DIMSE is request and response: Nagle's algorithm would make each wait for a delayed ACK.
+        accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def shake_hands(self, timeout_s: float) -> None:
+        """TLS, where this listener speaks it; raises OSError (ssl.SSLError) when there is no agreement."""
+        if self._tls is None:
+            return
+        self._socket.settimeout(timeout_s)
+        encrypted = self._tls().wrap_socket(self._socket, server_side=True)
+        self._socket = encrypted
+        self.peer = Peer(self.peer.address, encrypted=True, certificate=encrypted.getpeercert(True))
+
+    def receive(self, space: memoryview, timeout_s: float) -> int:
+        """How many bytes came, 0 at the end."""
+        self._limit(socket.SO_RCVTIMEO, timeout_s)
+        try:
+            return self._socket.recv_into(space)
+        except BlockingIOError as error:
+            raise TimeoutError from error
+
+    def send(self, content: bytes, timeout_s: float) -> None:
+        """All of it."""
+        self._limit(socket.SO_SNDTIMEO, timeout_s)
+        try:
+            self._socket.sendall(content)
+        except BlockingIOError as error:
+            raise TimeoutError from error
+
+    def say_no_more(self) -> None:
+        """The peer reads what was sent to it and then an end, though this side still listens."""
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_WR)
+
+    def interrupt(self) -> None:
+        """Ends a wait in `receive`, from any thread: it returns 0."""
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RD)
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def _limit(self, option: int, timeout_s: float) -> None:
+        """In the kernel on a plain socket: Python's own timeout costs a poll(2) before each recv(2)."""
+        if self._timeouts.get(option) == timeout_s:
+            return
+        self._timeouts[option] = timeout_s
+        if self._tls is not None:
+            self._socket.settimeout(timeout_s)
+            return
+        seconds, fraction = divmod(timeout_s, 1)
+        # No time at all would mean for ever.
+        microseconds = max(int(fraction * 1e6), int(not seconds))
+        self._socket.setsockopt(socket.SOL_SOCKET, option, pack("@ll", int(seconds), microseconds))

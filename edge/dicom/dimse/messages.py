@@ -1,0 +1,109 @@
+"""DIMSE messages out of presentation data values (PS3.7 6.3.2, PS3.8 annex E); data sets flow to a sink."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from edge.dicom.dimse.command_set import MOST_BYTES, CommandSet, InvalidCommand, read_command
+from edge.dicom.dimse.services import Context
+from edge.dicom.upper_layer.pdu import IS_COMMAND, IS_LAST, PresentationDataValue
+
+
+class Sink(Protocol):
+    """Takes the fragments of one data set as they come; a fragment holds for the length of the call."""
+
+    def write(self, fragment: memoryview) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One whole message; `sink` has taken its data set, None when the command said there is none."""
+
+    context_id: int
+    context: Context
+    command: CommandSet
+    sink: Sink | None
+
+
+class Collected:
+    """A small data set in memory; what is beyond `most_bytes` is counted and dropped."""
+
+    def __init__(self, most_bytes: int) -> None:
+        self._most_bytes = most_bytes
+        self._content = bytearray()
+        self.too_large = False
+
+    def write(self, fragment: memoryview) -> None:
+        self.too_large = self.too_large or len(self._content) + len(fragment) > self._most_bytes
+        if not self.too_large:
+            self._content += fragment
+
+    def content(self) -> bytes:
+        return bytes(self._content)
+
+
+class Assembly:
+    """The messages of one association: command and data set of one after the other, never mixed.
+
+    Raises InvalidCommand for what is neither; then the association has to be aborted.
+    """
+
+    def __init__(
+        self, contexts: Mapping[int, Context], sink_for: Callable[[Context, CommandSet], Sink]
+    ) -> None:
+        self._contexts = contexts
+        self._sink_for = sink_for
+        self._command = bytearray()
+        self._context_id: int | None = None
+        self._expected: Message | None = None
+
+    @property
+    def sink(self) -> Sink | None:
+        """That of a message which has begun and may never end."""
+        return self._expected.sink if self._expected is not None else None
+
+    @property
+    def underway(self) -> bool:
+        """Whether a message has begun and not ended."""
+        return self._expected is not None or bool(self._command)
+
+    def take(self, values: Iterable[PresentationDataValue]) -> Iterator[Message]:
+        """Each message as it becomes whole; to be run to its end before the next bytes are received."""
+        for context_id, control, payload in values:
+            expected = self._expected
+            if not control & IS_COMMAND:
+                if expected is None or expected.sink is None or expected.context_id != context_id:
+                    raise InvalidCommand("data_set_unexpected")
+                expected.sink.write(payload)
+                if control & IS_LAST:
+                    self._expected = None
+                    yield expected
+                continue
+            if expected is not None:
+                raise InvalidCommand("command_within_data_set")
+            message = self._command_fragment(context_id, control, payload)
+            if message is None:
+                continue
+            if message.sink is None:
+                yield message
+            else:
+                self._expected = message
+
+    def _command_fragment(self, context_id: int, control: int, payload: memoryview) -> Message | None:
+        context = self._contexts.get(context_id)
+        if context is None:
+            raise InvalidCommand("presentation_context_not_accepted")
+        if self._command and self._context_id != context_id:
+            raise InvalidCommand("command_on_two_contexts")
+        if len(self._command) + len(payload) > MOST_BYTES:
+            raise InvalidCommand("command_too_long")
+        self._context_id = context_id
+        self._command += payload
+        if not control & IS_LAST:
+            return None
+        command = read_command(self._command)
+        self._command.clear()
+        sink = self._sink_for(context, command) if command.has_data_set else None
+        return Message(context_id, context, command, sink)

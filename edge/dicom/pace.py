@@ -1,0 +1,40 @@
+"""How long a peer may take: for its first words, between messages, in the middle of one, and in all."""
+
+from __future__ import annotations
+
+from edge.dicom.offer import Patience
+
+# Shorter than this nobody is called slow: one lost packet already costs a second.
+_GRACE_S = 10.0
+
+
+class Pace:
+    """Of one connection; only the time spent waiting for the peer counts against it."""
+
+    def __init__(self, patience: Patience, now: float) -> None:
+        self._patience = patience
+        self._ends = now + patience.association_s
+        self._artim_ends: float | None = None
+        self._bytes = 0
+        self._waited_s = 0.0
+
+    def allowed_s(self, now: float, artim_running: bool) -> float:
+        """The longest wait from now; at least a moment, so that what is there is still read."""
+        if not artim_running:
+            self._artim_ends = None
+            return self._patience.idle_s
+        if self._artim_ends is None:
+            self._artim_ends = now + self._patience.artim_s
+        return max(0.001, self._artim_ends - now)
+
+    def trouble(self, now: float, count: int, waited_s: float, *, busy: bool) -> str:
+        """Empty, or why to break off, in snake_case; `busy` while a message or PDU is not whole."""
+        if now > self._ends:
+            return "association_timeout"
+        if not busy:
+            self._bytes, self._waited_s = 0, 0.0
+            return ""
+        self._bytes += count
+        self._waited_s += waited_s
+        slow = self._bytes < self._patience.min_bytes_per_s * self._waited_s
+        return "too_slow" if slow and self._waited_s > _GRACE_S else ""
