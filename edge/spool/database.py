@@ -1,6 +1,7 @@
-"""SQLite as the appliance wants it: WAL, synchronous FULL, one writer, checked before it is trusted.
+"""SQLite as the appliance wants it: WAL, synchronous FULL, writers by turns, checked before it is trusted.
 
-Only the writer checkpoints: SQLite before 3.51.3 can corrupt a WAL that two connections reset.
+Only who holds the writers' lock checkpoints: SQLite before 3.51.3 can corrupt a WAL that two connections
+reset at once. The lock also wakes the next process at once where SQLite's own would poll.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pathlib import Path
 from edge.errors import FixConfiguration, ShedLoad
 from edge.spool.files import private_folder, sync_folder
 from edge.spool.schema import Schema
+from edge.spool.turns import Turns
 
 # A scanner that waits for its receiver is worse than a check that was not finished.
 LONGEST_CHECK_S = 20.0
@@ -52,23 +54,35 @@ def sqlite_errors(path: Path) -> Generator[None]:
 
 
 class Writer:
-    """The one writing connection of a file; safe from many threads, one at a time.
+    """A writing connection of a file; safe from many threads, one at a time.
 
     Makes the file (mode 0600), or brings one of an older version forward, each step in a transaction.
     Raises FixConfiguration for a damaged file or one that a newer version of the appliance wrote.
     `checked` is False when the file is so large that quick_check was given up after LONGEST_CHECK_S.
+    Several processes may write if they all give `turns`; the first of them prepares the file, those that
+    are `joining` take it as it is.
     """
 
-    def __init__(self, path: Path, schema: Schema, *, durable: bool = True) -> None:
+    def __init__(
+        self,
+        path: Path,
+        schema: Schema,
+        *,
+        durable: bool = True,
+        turns: Turns | None = None,
+        joining: bool = False,
+    ) -> None:
         self._path = path
         self._lock = threading.Lock()
+        self._turns = turns
         self._failed = False
         private_folder(path.parent)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-        with sqlite_errors(path):
+        with sqlite_errors(path), self._turn():
             self._connection = _connect(path.absolute().as_uri())
             try:
-                self.checked = _prepare(self._connection, path, schema, durable)
+                self.checked = joining or _prepare(self._connection, path, schema)
+                self._connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
             except BaseException:
                 self._connection.close()
                 raise
@@ -83,7 +97,7 @@ class Writer:
     @contextmanager
     def transaction(self) -> Generator[sqlite3.Connection]:
         """All or nothing, durable when it ends; after an I/O error nothing more is read or written."""
-        with self._lock, sqlite_errors(self._path):
+        with self._lock, sqlite_errors(self._path), self._turn():
             self._refuse_after_failure()
             try:
                 self._connection.execute("BEGIN IMMEDIATE")
@@ -91,22 +105,43 @@ class Writer:
                 self._connection.execute("COMMIT")
             except BaseException as error:
                 # After a failed sync the kernel forgets the lost pages: later commits only seem durable.
-                self._failed = isinstance(error, sqlite3.OperationalError) and _is_io_error(error)
+                if isinstance(error, sqlite3.OperationalError) and _is_io_error(error):
+                    self._fail()
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise
+
+    def log_bytes(self) -> int:
+        """The size of the write-ahead log, which SQLite writes from the front again after a checkpoint."""
+        log = self._path.with_name(f"{self._path.name}-wal")
+        return log.stat().st_size if log.exists() else 0
 
     def check(self) -> None:
         """Raises OSError once a commit has failed: only a new process may trust the file again."""
         self._refuse_after_failure()
 
     def close(self) -> None:
-        with self._lock:
+        with self._lock, self._turn():
             self._connection.close()
+        if self._turns is not None:
+            self._turns.close()
+
+    @contextmanager
+    def _turn(self) -> Generator[None]:
+        if self._turns is None:
+            yield
+        else:
+            with self._turns.taken():
+                yield
+
+    def _fail(self) -> None:
+        self._failed = True
+        if self._turns is not None:
+            self._turns.fail()
 
     def _refuse_after_failure(self) -> None:
-        if self._failed:
-            raise OSError(errno.EIO, "an earlier commit failed; restart this process", str(self._path))
+        if self._failed or (self._turns is not None and self._turns.failed()):
+            raise OSError(errno.EIO, "an earlier commit failed; restart the program", str(self._path))
 
 
 def open_reader(path: Path, schema: Schema) -> sqlite3.Connection | None:
@@ -132,11 +167,10 @@ def _connect(uri: str) -> sqlite3.Connection:
     )
 
 
-def _prepare(connection: sqlite3.Connection, path: Path, schema: Schema, durable: bool) -> bool:
+def _prepare(connection: sqlite3.Connection, path: Path, schema: Schema) -> bool:
     checked = _quick_check(connection, path)
     found = _known_version(connection, path, schema)
     connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
     for step in schema.missing(found):
         step.run(connection)
     return checked

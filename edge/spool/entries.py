@@ -1,11 +1,17 @@
-"""The receiver's journal as it is written: one append-only table, each row durable when the call returns."""
+"""The receiver's journal as it is written: one append-only table, each row durable when the call returns.
+
+Threads share a commit (group_commit.py), processes take turns (turns.py). The number of an entry is given
+within the transaction, so a reader that has seen a number has seen all below it.
+"""
 
 from __future__ import annotations
 
+import os
 import sqlite3
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TypeVar
 
 from edge.domain.arrival import StoredInstance
 from edge.domain.identity import AssociationId, SopInstanceUID
@@ -13,11 +19,17 @@ from edge.errors import InboxFull, ShedLoad
 from edge.ports import Clock
 from edge.spool.continuity import HighWater, go_on_after, last_number
 from edge.spool.database import Writer
+from edge.spool.files import private_folder
+from edge.spool.group_commit import GroupCommit
 from edge.spool.schema import schema_of
+from edge.spool.turns import Turns
 
 INBOX_DATABASE = "inbox.db"
 INBOX_MARK = "inbox.mark"
+INBOX_TURNS = "inbox.turns"
 INBOX_SCHEMA = schema_of("inbox")
+
+_Result = TypeVar("_Result")
 
 FIRST_INSTANCE = """
 SELECT sop_instance_uid, sop_class_uid, transfer_syntax_uid, path, sha256, size_bytes
@@ -51,27 +63,42 @@ WHERE opened.kind = 'association_opened' AND NOT EXISTS (
       AND ended.kind IN ('association_released', 'association_aborted'))
 ORDER BY opened.sequence"""
 
+CARRY = "INSERT INTO carrying (association_id, process) VALUES (?, ?)"
+CARRY_NO_MORE = "DELETE FROM carrying WHERE association_id = ?"
+CARRY_NOTHING = "DELETE FROM carrying"
+CARRIED_BY = "SELECT association_id FROM carrying WHERE process = ? ORDER BY association_id"
+
+RESERVE = "CREATE TABLE IF NOT EXISTS reserve (zeros BLOB)"
+# SQLite checkpoints after 1000 pages of 4 KiB; a group of commits may go a little beyond.
+RESERVED = "INSERT INTO reserve (zeros) VALUES (zeroblob(5242880))"
+LOG_BYTES = 5 << 20
+RELEASE = "DROP TABLE reserve"
+
 PATHS_BETWEEN = """
 SELECT path FROM entry WHERE kind = 'instance_stored' AND path >= ? AND path < ?"""
 
 
 class Entries:
-    """The only writer of inbox.db; safe from many threads.
+    """What writes inbox.db; safe from many threads, and from many processes if all but one are `joining`.
 
-    Raises InboxFull when the disk is full and OSError when it fails; after the latter it
+    Raises InboxFull when the disk is full and OSError when it fails; after the latter every process
     refuses every call. `lost` is how many entries the file lacks that an earlier run wrote: their
     numbers are not given again, for the ledger may know them.
     """
 
-    def __init__(self, state_dir: Path, clock: Clock, *, durable: bool) -> None:
+    def __init__(self, state_dir: Path, clock: Clock, *, durable: bool, joining: bool = False) -> None:
         self._clock = clock
-        self._writer = Writer(state_dir / INBOX_DATABASE, INBOX_SCHEMA, durable=durable)
+        private_folder(state_dir)
+        self._writer = Writer(
+            state_dir / INBOX_DATABASE,
+            INBOX_SCHEMA,
+            durable=durable,
+            turns=Turns(state_dir / INBOX_TURNS, first=not joining),
+            joining=joining,
+        )
         self._mark = HighWater(state_dir / INBOX_MARK)
-        with self._writing() as connection:
-            ended = last_number(connection, "entry")
-            self.lost = max(0, self._mark.reached - ended)
-            if self.lost:
-                go_on_after(connection, "entry", self._mark.reached)
+        self._group = GroupCommit(self._transaction)
+        self.lost = 0 if joining else self._write(self._go_on)
 
     def close(self) -> None:
         self._writer.close()
@@ -81,16 +108,35 @@ class Entries:
         """Raises OSError when this process must end; see Writer.check."""
         self._writer.check()
 
+    def reserve(self) -> None:
+        """Gives the write-ahead log its full size, if there is room: lengthening makes a sync wait longer."""
+        if self._writer.log_bytes() < LOG_BYTES:
+            with suppress(ShedLoad):
+                for query in (RESERVE, RESERVED, RELEASE):
+                    # Each on its own: pages that the same transaction frees never reach the log.
+                    with self._transaction() as connection:
+                        connection.execute(query)
+
     def opened(self, association_id: AssociationId, calling: str, called: str, peer_address: str) -> None:
-        self._append(APPEND_OPENED, association_id, calling, called, peer_address)
+        def work(connection: sqlite3.Connection) -> None:
+            connection.execute(APPEND_OPENED, (association_id, self._now(), calling, called, peer_address))
+            connection.execute(CARRY, (association_id, os.getpid()))
+
+        self._write(work)
 
     def ended(self, association_id: AssociationId, kind: str, reason: str | None) -> None:
         """The first end of an association counts; a second one changes nothing."""
-        self._append(APPEND_END, association_id, kind, reason)
+
+        def work(connection: sqlite3.Connection) -> None:
+            connection.execute(APPEND_END, (association_id, self._now(), kind, reason))
+            connection.execute(CARRY_NO_MORE, (association_id,))
+
+        self._write(work)
 
     def stored(self, association_id: AssociationId, offered: StoredInstance) -> StoredInstance | None:
-        """None when the row was written, else the instance that another thread was first with."""
-        with self._writing() as connection:
+        """None when the row was written, else the instance that another thread or process was first with."""
+
+        def work(connection: sqlite3.Connection) -> StoredInstance | None:
             first = _first(connection, offered.sop_instance_uid)
             if first is None:
                 connection.execute(
@@ -106,7 +152,9 @@ class Entries:
                         offered.size_bytes,
                     ),
                 )
-        return first
+            return first
+
+        return self._write(work)
 
     def duplicate(self, association_id: AssociationId, uid: SopInstanceUID) -> None:
         self._append(APPEND_DUPLICATE, association_id, uid)
@@ -120,8 +168,11 @@ class Entries:
             return _first(connection, uid)
 
     def open_associations(self) -> list[AssociationId]:
-        with self._writer.reading() as connection:
-            return [AssociationId(row[0]) for row in connection.execute(OPEN_ASSOCIATIONS)]
+        return self._associations(OPEN_ASSOCIATIONS)
+
+    def carried_by(self, process: int) -> list[AssociationId]:
+        """The associations that this process opened and nobody has ended."""
+        return self._associations(CARRIED_BY, process)
 
     def paths_in(self, folder: str) -> set[str]:
         """The acknowledged files of one folder, relative to the state folder like `folder` itself."""
@@ -129,21 +180,35 @@ class Entries:
         with self._writer.reading() as connection:
             return {str(row[0]) for row in connection.execute(PATHS_BETWEEN, (f"{folder}/", f"{folder}0"))}
 
+    def _associations(self, query: str, *values: int) -> list[AssociationId]:
+        with self._writer.reading() as connection:
+            return [AssociationId(row[0]) for row in connection.execute(query, values)]
+
     def _append(self, query: str, association_id: AssociationId, *values: str | None) -> None:
-        with self._writing() as connection:
-            connection.execute(query, (association_id, self._now(), *values))
+        self._write(lambda connection: connection.execute(query, (association_id, self._now(), *values)))
 
     def _now(self) -> float:
         return self._clock.utc().timestamp()
 
-    @contextmanager
-    def _writing(self) -> Generator[sqlite3.Connection]:
+    def _go_on(self, connection: sqlite3.Connection) -> int:
+        connection.execute(CARRY_NOTHING)
+        lost = max(0, self._mark.reached - last_number(connection, "entry"))
+        if lost:
+            go_on_after(connection, "entry", self._mark.reached)
+        return lost
+
+    def _write(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
         try:
-            with self._writer.transaction() as connection:
-                yield connection
-                reached = last_number(connection, "entry")
+            return self._group.run(work)
         except ShedLoad as error:
             raise InboxFull from error
+
+    @contextmanager
+    def _transaction(self) -> Generator[sqlite3.Connection]:
+        with self._writer.transaction() as connection:
+            yield connection
+            reached = last_number(connection, "entry")
+        # Of two processes the slower may note the lower number last: low is what the mark may be.
         self._mark.note(reached)
 
 

@@ -45,19 +45,29 @@ class Recovery:
 class Inbox:
     """ports.InstanceStore on disk; its process holds `exclusive(state_dir, "receiver")`.
 
-    Every new row rings the doorbell. `durable=False` leaves out every sync, for benchmarks alone.
+    Further processes of the same receiver give `joining` once that one has done `recover`; each opens its
+    own. Every new row rings the doorbell. `durable=False` leaves out every sync, for benchmarks alone.
     """
 
-    def __init__(self, state_dir: Path, *, min_free_bytes: int, clock: Clock, durable: bool = True) -> None:
+    def __init__(
+        self,
+        state_dir: Path,
+        *,
+        min_free_bytes: int,
+        clock: Clock,
+        durable: bool = True,
+        joining: bool = False,
+    ) -> None:
         self._state_dir = private_folder(state_dir)
         self._folder = private_folder(state_dir / FOLDER)
         self._temporary = private_folder(self._folder / TEMPORARY)
         self._unjournaled = private_folder(self._folder / _UNJOURNALED)
-        for shard in _SHARDS:
-            private_folder(self._folder / shard)
-        sync_folder(self._folder)
-        _refuse_files_without_journal(self._state_dir / INBOX_DATABASE, self._folder)
-        self._entries = Entries(state_dir, clock, durable=durable)
+        if not joining:
+            for shard in _SHARDS:
+                private_folder(self._folder / shard)
+            sync_folder(self._folder)
+            _refuse_files_without_journal(self._state_dir / INBOX_DATABASE, self._folder)
+        self._entries = Entries(state_dir, clock, durable=durable, joining=joining)
         self._disk = Disk(state_dir, self._entries, min_free_bytes, durable)
 
     def close(self) -> None:
@@ -100,8 +110,15 @@ class Inbox:
         named = Named(association_id, SopInstanceUID(sop_instance_uid), sop_class_uid, transfer_syntax_uid)
         return IncomingInstance(self._disk, named, preamble_and_meta)
 
+    def process_ended(self, process: int) -> int:
+        """Aborts what a process that is no more left open, for its parent to call; returns how many."""
+        left_open = self._entries.carried_by(process)
+        for association_id in left_open:
+            self.association_aborted(association_id, "receiver_process_ended")
+        return len(left_open)
+
     def recover(self) -> Recovery:
-        """Clears up after a crash; call it before the first association.
+        """Clears up after a crash; call it before the first association and before another process joins.
 
         A whole file without a row is set aside and never removed: a crash leaves one at most per
         association, but with a journal from a backup it is every instance acknowledged since.
@@ -111,6 +128,7 @@ class Inbox:
             path.unlink()
         for shard in _SHARDS:
             self._set_aside(shard)
+        self._entries.reserve()
         still_open = self._entries.open_associations()
         for association_id in still_open:
             self.association_aborted(association_id, "receiver_restarted")
