@@ -11,7 +11,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -58,7 +58,8 @@ class Writer:
 
     Makes the file (mode 0600), or brings one of an older version forward, each step in a transaction.
     Raises FixConfiguration for a damaged file or one that a newer version of the appliance wrote.
-    `checked` is False when the file is so large that quick_check was given up after LONGEST_CHECK_S.
+    `checked` is False when the file is so large that quick_check was given up after LONGEST_CHECK_S;
+    `committed` is called after each commit, still alone with the connection.
     Several processes may write if they all give `turns`; the first of them prepares the file, those that
     are `joining` take it as it is.
     """
@@ -76,6 +77,7 @@ class Writer:
         self._lock = threading.Lock()
         self._turns = turns
         self._failed = False
+        self.committed: Callable[[], None] = _nothing
         private_folder(path.parent)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         with sqlite_errors(path), self._turn():
@@ -103,6 +105,7 @@ class Writer:
                 self._connection.execute("BEGIN IMMEDIATE")
                 yield self._connection
                 self._connection.execute("COMMIT")
+                self.committed()
             except BaseException as error:
                 # After a failed sync the kernel forgets the lost pages: later commits only seem durable.
                 if isinstance(error, sqlite3.OperationalError) and _is_io_error(error):
@@ -142,6 +145,9 @@ class Writer:
     def _refuse_after_failure(self) -> None:
         if self._failed or (self._turns is not None and self._turns.failed()):
             raise OSError(errno.EIO, "an earlier commit failed; restart the program", str(self._path))
+
+
+def _nothing() -> None: ...
 
 
 def open_reader(path: Path, schema: Schema) -> sqlite3.Connection | None:

@@ -6,7 +6,7 @@ import json
 import sqlite3
 import threading
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +102,12 @@ class InboxJournal:
             if self._connection is None:
                 self._connection = open_reader(self._path, INBOX_SCHEMA)
             yield self._connection
+
+
+def journal_span(state_dir: Path) -> JournalSpan | None:
+    """See InboxJournal.span."""
+    with closing(InboxJournal(state_dir)) as journal:
+        return journal.span()
 
 
 def _arrival(sequence: int, association_id: Any, at: float, kind: str, *columns: Any) -> Arrival:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
@@ -20,9 +19,19 @@ from edge.spool.continuity import (
     refuse_older_ledger,
 )
 from edge.spool.database import Writer
-from edge.spool.journal import InboxJournal
-from edge.spool.ledger_rows import alert_row, message_row, outcome_row, pending_message, time_text
+from edge.spool.identity_key import appliance_key
+from edge.spool.journal import journal_span
+from edge.spool.ledger_rows import (
+    INSERT_ALERT,
+    INSERT_OUTCOME,
+    alert_row,
+    message_row,
+    outcome_row,
+    pending_message,
+    time_text,
+)
 from edge.spool.schema import schema_of
+from edge.spool.trail import Trail
 
 LEDGER_DATABASE = "ledger.db"
 LEDGER_MARK = "ledger.mark"
@@ -62,20 +71,7 @@ WHERE status IN ('preliminary', 'confirmed', 'incomplete')"""
 
 OUTCOME_EXISTS = "SELECT 1 FROM outcome WHERE series_instance_uid = ? AND revision = ?"
 
-INSERT_OUTCOME = """
-INSERT INTO outcome VALUES (
-    :series_instance_uid, :revision, :outcome_id, :through_sequence, :kind, :reason, :detail,
-    :series_token, :study_token, :accession_token, :scanner, :predecessor,
-    :model_name, :model_version, :model_digest, :instances, :degraded, :findings,
-    :first_slice_received_at, :last_slice_received_at, :settled_at)"""
-
 ALERT_EXISTS = "SELECT 1 FROM alert WHERE alert_id = ? AND status = ? AND revision = ?"
-
-INSERT_ALERT = """
-INSERT INTO alert (alert_id, status, series_instance_uid, revision, outbox_key, finding, timings,
-                   model_name, model_version, model_digest, degraded)
-VALUES (:alert_id, :status, :series_instance_uid, :revision, :outbox_key, :finding, :timings,
-        :model_name, :model_version, :model_digest, :degraded)"""
 
 MESSAGE_EXISTS = "SELECT 1 FROM outbox WHERE key = ?"
 
@@ -222,17 +218,20 @@ class SqliteLedger:
 
     def _refuse_what_does_not_belong(self, state_dir: Path) -> None:
         accepted = accepted_number(state_dir / LEDGER_ACCEPTED)
+        with self._writer.reading() as connection:
+            trail = Trail(state_dir, connection, appliance_key(state_dir), self._clock)
         with self._writer.transaction() as connection:
             reached = last_number(connection, "outbox")
             if reached < accepted:
                 go_on_after(connection, "outbox", accepted)
                 reached = accepted
-        refuse_older_ledger(state_dir, reached, self._mark.reached)
+            refuse_older_ledger(state_dir, reached, self._mark.reached)
+            trail.begin(accepted=(state_dir / LEDGER_ACCEPTED).exists())
+        self._writer.committed = trail.note
+        trail.note()
         self._mark.note(reached)
         (state_dir / LEDGER_ACCEPTED).unlink(missing_ok=True)
-        with closing(InboxJournal(state_dir)) as journal:
-            span = journal.span()
-        if span is not None:
+        if (span := journal_span(state_dir)) is not None:
             with self._writer.transaction() as connection:
                 attach(connection, span)
 

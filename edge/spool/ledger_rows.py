@@ -11,6 +11,19 @@ from edge.domain.finding import Finding
 from edge.domain.outcome import Outcome
 from edge.ports import OutboundMessage, PendingMessage
 
+INSERT_OUTCOME = """
+INSERT INTO outcome VALUES (
+    :series_instance_uid, :revision, :outcome_id, :through_sequence, :kind, :reason, :detail,
+    :series_token, :study_token, :accession_token, :scanner, :predecessor,
+    :model_name, :model_version, :model_digest, :instances, :degraded, :findings,
+    :first_slice_received_at, :last_slice_received_at, :settled_at)"""
+
+INSERT_ALERT = """
+INSERT INTO alert (alert_id, status, series_instance_uid, revision, outbox_key, finding, timings,
+                   model_name, model_version, model_digest, degraded)
+VALUES (:alert_id, :status, :series_instance_uid, :revision, :outbox_key, :finding, :timings,
+        :model_name, :model_version, :model_digest, :degraded)"""
+
 Row = dict[str, str | int | bytes | None]
 
 

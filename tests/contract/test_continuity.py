@@ -12,6 +12,7 @@ from edge.spool.continuity import HighWater
 from edge.spool.inbox import Inbox
 from edge.spool.ledger import SqliteLedger
 from tests.contract.storing import store
+from tests.contract.test_schema import released_sql
 from tests.fakes.clock import FakeClock
 from tests.statements import outcome, result_draft
 
@@ -150,9 +151,8 @@ def test_a_mark_never_goes_back(tmp_path: Path) -> None:
 
 def test_a_ledger_of_the_version_before_is_tied_to_the_journal_it_finds(tmp_path: Path) -> None:
     receive(tmp_path, 1)
-    work(tmp_path, 1)
     with sqlite3.connect(tmp_path / "ledger.db") as older:
-        older.executescript("DROP TABLE journal; DROP INDEX instances_of_series; PRAGMA user_version = 1;")
+        older.executescript(f"{released_sql('ledger')} DROP TABLE journal; PRAGMA user_version = 1;")
     older.close()
     work(tmp_path)
     with sqlite3.connect(tmp_path / "ledger.db") as tied:

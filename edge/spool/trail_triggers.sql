@@ -1,0 +1,53 @@
+-- Made on the agent's connection alone: whatever it writes into these tables is told in the same transaction,
+-- and what anybody else writes there is told by nobody, so edge ledger verify finds it.
+-- A new table that staff or auditors would ask about gets its trigger here and its columns in trail.py.
+CREATE TEMP TRIGGER outcome_was_told AFTER INSERT ON outcome BEGIN
+    INSERT INTO trail (at, series_token, what, subject, detail,
+                       record_table, record_row, record_fields, record_digest)
+    VALUES (trail_now(), new.series_token, 'outcome', new.outcome_id,
+            json_object('outcome', new.kind, 'reason', new.reason, 'revision', new.revision,
+                        'instances', new.instances, 'degraded', new.degraded, 'model', new.model_name,
+                        'version', new.model_version),
+            'outcome', new.outcome_id, {outcome_fields}, {outcome_digest});
+END;
+
+CREATE TEMP TRIGGER alert_was_told AFTER INSERT ON alert BEGIN
+    INSERT INTO trail (at, series_token, what, subject, detail,
+                       record_table, record_row, record_fields, record_digest)
+    VALUES (trail_now(), trail_series(new.series_instance_uid), 'alert', new.alert_id,
+            json_object('status', new.status, 'finding', json_extract(new.finding, '$.key'),
+                        'urgency', json_extract(new.finding, '$.urgency'), 'revision', new.revision,
+                        'degraded', new.degraded),
+            'alert', new.number, {alert_fields}, {alert_digest});
+END;
+
+CREATE TEMP TRIGGER message_was_told AFTER INSERT ON outbox BEGIN
+    INSERT INTO trail (at, series_token, what, subject, detail,
+                       record_table, record_row, record_fields, record_digest)
+    VALUES (trail_now(), trail_series({series_of_message}), 'message_queued', new.sequence,
+            json_object('topic', new.topic, 'bytes', length(new.payload)),
+            'outbox', new.sequence, {outbox_fields}, {outbox_digest});
+END;
+
+CREATE TEMP TRIGGER message_left AFTER UPDATE OF published_at ON outbox
+WHEN old.published_at IS NULL AND new.published_at IS NOT NULL BEGIN
+    INSERT INTO trail (at, series_token, what, subject, detail)
+    VALUES (trail_now(), trail_series({series_of_message}), 'message_published', new.sequence,
+            json_object('reason_code', new.reason_code, 'subscribers', new.subscribers,
+                        'acknowledged_at', new.published_at));
+END;
+
+CREATE TEMP TRIGGER message_reached_nobody AFTER UPDATE OF subscribers ON outbox
+WHEN new.published_at IS NULL AND new.subscribers IS 0 AND old.subscribers IS NOT 0 BEGIN
+    INSERT INTO trail (at, series_token, what, subject, detail)
+    VALUES (trail_now(), trail_series({series_of_message}), 'message_unheard', new.sequence,
+            json_object('reason_code', new.reason_code));
+END;
+
+CREATE TEMP TRIGGER trail_was_linked AFTER INSERT ON trail BEGIN
+    UPDATE trail SET link = trail_link(
+        (SELECT link FROM trail WHERE number = new.number - 1),
+        new.number, new.at, new.series_token, new.what, new.subject, new.detail,
+        new.record_table, new.record_row, new.record_fields, new.record_digest)
+    WHERE number = new.number;
+END;
