@@ -187,6 +187,10 @@ def _parser() -> argparse.ArgumentParser:
 
     models = commands.add_parser("models", help="check and evaluate the models of the repository")
     add_subcommands(models)
+    from edge import tls_command  # noqa: PLC0415 - see _up
+
+    tls = commands.add_parser("tls", help="make and show certificates for DICOM over TLS")
+    tls_command.add_subcommands(tls)
     return parser
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from typing import NewType, Self
 
 SopInstanceUID = NewType("SopInstanceUID", str)
@@ -24,6 +25,29 @@ class AETitle(str):
         if any(not 0x20 <= ord(c) < 0x7F or c == "\\" for c in title):
             raise ValueError("an AE title holds printable ASCII without backslash")
         return super().__new__(cls, title)
+
+
+class CertificateName(str):
+    """What a certificate is known by: `sha256:` its fingerprint, `dns:` a name in it, or `subject:` its own.
+
+    Fingerprints lose colons and case, DNS names their case; a subject is RFC 4514 text, kept as it is.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, value: str) -> Self:
+        kind, _, name = value.strip().partition(":")
+        if kind == "sha256":
+            name = name.replace(":", "").lower()
+            if not re.fullmatch(r"[0-9a-f]{64}", name):
+                raise ValueError("a sha256 fingerprint has 64 hex digits")
+        elif kind == "dns":
+            name = name.lower()
+        elif kind != "subject":
+            raise ValueError("a certificate is named by sha256:FINGERPRINT, dns:NAME or subject:NAME")
+        if not name:
+            raise ValueError(f"{kind}: is followed by a name")
+        return super().__new__(cls, f"{kind}:{name}")
 
 
 def token(key: bytes, *parts: str) -> str:

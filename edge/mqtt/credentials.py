@@ -8,12 +8,13 @@ from pathlib import Path
 
 from edge.errors import FixConfiguration
 from edge.settings import MqttSettings
+from edge.tls.profile import client_context, show_certificate
 
 
 def tls_context(settings: MqttSettings) -> ssl.SSLContext | None:
-    """TLS 1.2 or newer with the broker's name checked (BCP 195); None when mqtt.tls is off.
+    """The profile of edge.tls with the broker's name checked; None when mqtt.tls is off.
 
-    Raises FixConfiguration naming the setting whose file is missing or unfit.
+    Raises FixConfiguration naming the setting whose file is missing, unfit or not private.
     """
     if not settings.tls:
         for key in ("ca_file", "certificate_file", "key_file"):
@@ -21,13 +22,14 @@ def tls_context(settings: MqttSettings) -> ssl.SSLContext | None:
                 raise FixConfiguration(f"mqtt.{key} is set but mqtt.tls is off", hint="Set mqtt.tls = true.")
         return None
     try:
-        context = ssl.create_default_context(cafile=settings.ca_file)
+        context = client_context(settings.ca_file)
     except (OSError, ssl.SSLError) as error:
         raise FixConfiguration(f"mqtt.ca_file {settings.ca_file}: {error}") from error
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
     if settings.certificate_file is not None:
         try:
-            context.load_cert_chain(settings.certificate_file, settings.key_file)
+            if settings.key_file is not None:
+                _refuse_public("mqtt.key_file", settings.key_file)
+            show_certificate(context, settings.certificate_file, settings.key_file)
         except (OSError, ssl.SSLError) as error:
             raise FixConfiguration(f"mqtt.certificate_file or mqtt.key_file: {error}") from error
     elif settings.key_file is not None:
@@ -41,15 +43,15 @@ def password(settings: MqttSettings) -> str | None:
         return settings.password.get_secret_value() if settings.password is not None else None
     path = settings.password_file
     try:
-        _refuse_public(path)
+        _refuse_public("mqtt.password_file", path)
         return path.read_text(encoding="utf-8").rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
         raise FixConfiguration(f"mqtt.password_file {path}: {error}") from error
 
 
-def _refuse_public(path: Path) -> None:
+def _refuse_public(setting: str, path: Path) -> None:
     mode = stat.S_IMODE(path.stat().st_mode)
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise FixConfiguration(
-            f"mqtt.password_file {path} has mode {mode:04o}, others can read it", hint=f"chmod 600 {path}"
+            f"{setting} {path} has mode {mode:04o}, others can read it", hint=f"chmod 600 {path}"
         )

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from edge.cli import main
 from edge.clock import SystemClock
 from edge.errors import MessageRefused, RetryPeer
 from edge.mqtt.channel import MqttChannel
@@ -47,9 +48,9 @@ def settings(broker: brokers.BrokerProcess, user: str) -> MqttSettings:
     return MqttSettings.model_validate(given)
 
 
-def channel(mqtt: MqttSettings) -> MqttChannel:
+def channel(mqtt: MqttSettings, name: str = "") -> MqttChannel:
     presence = AlertMessages(Settings(mqtt=mqtt)).presence(CLOCK)
-    started = MqttChannel(mqtt, f"test-{mqtt.username}", presence, lambda _: None)
+    started = MqttChannel(mqtt, f"test-{name or mqtt.username}", presence, lambda _: None)
     started.start()
     return started
 
@@ -88,6 +89,68 @@ def test_nobody_comes_in_without_a_name(broker: brokers.BrokerProcess) -> None:
     with pytest.raises(RetryPeer, match="not_connected"):
         stranger.publish(AlertMessages(Settings(mqtt=mqtt)).alert(alert()).encode(1), 1.0)
     stranger.close()
+
+
+@pytest.fixture
+def tls_broker(tmp_path: Path, free_port: Callable[[], int]) -> Iterator[brokers.BrokerProcess]:
+    """The shipped TLS listener with certificates of `edge tls`; who one is, its certificate says."""
+    config = tmp_path / "config"
+    asked = ["--broker", "127.0.0.1", "--peer", "pager", "--peer", "stranger"]
+    assert main(["tls", "init", "--out", str(config), *asked]) == 0
+    shutil.copy(COMPOSE / "acl", config)
+    shipped = (COMPOSE / "mosquitto-tls.conf").read_text().replace("/mosquitto/", f"{tmp_path}/").splitlines()
+    assert "listener 8883" in shipped
+    process = brokers.mosquitto(tmp_path, free_port(), *(line for line in shipped if line != "listener 8883"))
+    process.start()
+    yield process
+    process.kill()
+
+
+def certified(broker: brokers.BrokerProcess, folder: Path, name: str) -> MqttSettings:
+    files = {"ca_file": folder / "ca.pem", "certificate_file": folder / f"{name}.pem"}
+    key = {"key_file": folder / f"{name}.key"}
+    return MqttSettings.model_validate({"port": broker.settings.port, "tls": True, **files, **key})
+
+
+@pytest.mark.peer("mosquitto")
+def test_over_tls_a_certificate_is_the_user_and_the_rights_are_the_same(
+    tls_broker: brokers.BrokerProcess, tmp_path: Path
+) -> None:
+    config = tmp_path / "config"
+    mqtt = certified(tls_broker, config, "edge")
+    as_pager = certified(tls_broker, config, "peer-pager")
+    pager = AlertSubscriber(as_pager, "test-pager", filters(mqtt.topic_prefix), CLOCK)
+    pager.start()
+    assert pager.wait_subscribed(5.0)
+    appliance, forger, stranger = (
+        channel(one, name)
+        for one, name in (
+            (mqtt, "edge"),
+            (as_pager, "forger"),
+            (certified(tls_broker, config, "peer-stranger"), "stranger"),
+        )
+    )
+    page = AlertMessages(Settings(mqtt=mqtt)).alert(alert()).encode(1)
+    assert appliance.publish(page, 5.0).subscribers
+    for client in (forger, stranger):
+        with pytest.raises(MessageRefused, match="not_authorized"):
+            client.publish(page, 5.0)
+    heard = [pager.receive(5.0) for _ in range(2)]
+    assert page.key in {h.key for h in heard if h is not None}
+    for client in (appliance, forger, stranger, pager):
+        client.close()
+
+
+@pytest.mark.peer("mosquitto")
+def test_over_tls_nobody_comes_in_without_a_certificate(
+    tls_broker: brokers.BrokerProcess, tmp_path: Path
+) -> None:
+    known = {"tls": True, "ca_file": tmp_path / "config" / "ca.pem"}
+    mqtt = MqttSettings.model_validate({"port": tls_broker.settings.port, **known})
+    nobody = channel(mqtt, "nobody")
+    with pytest.raises(RetryPeer, match="not_connected"):
+        nobody.publish(AlertMessages(Settings(mqtt=mqtt)).alert(alert()).encode(1), 1.0)
+    nobody.close()
 
 
 @pytest.mark.peer("promtool")

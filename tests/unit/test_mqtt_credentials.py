@@ -43,6 +43,9 @@ def test_tls_is_never_older_than_1_2_and_checks_the_name() -> None:
     assert context.minimum_version == ssl.TLSVersion.TLSv1_2
     assert context.check_hostname
     assert context.verify_mode == ssl.CERT_REQUIRED
+    offered = {suite["name"] for suite in context.get_ciphers() if suite["protocol"] == "TLSv1.2"}
+    assert offered
+    assert all(name.startswith("ECDHE-") and ("GCM" in name or "CHACHA20" in name) for name in offered)
     assert tls_context(MqttSettings()) is None
 
 
@@ -58,6 +61,16 @@ def test_tls_is_never_older_than_1_2_and_checks_the_name() -> None:
 def test_files_that_cannot_work_are_named_by_their_setting(settings: dict[str, object], key: str) -> None:
     with pytest.raises(FixConfiguration, match=key):
         tls_context(MqttSettings.model_validate(settings))
+
+
+def test_a_key_that_others_can_read_is_refused_with_the_remedy(tmp_path: Path) -> None:
+    files = {"certificate_file": tmp_path / "c.pem", "key_file": tmp_path / "c.key"}
+    for path in files.values():
+        path.write_text("")
+        path.chmod(0o640)
+    with pytest.raises(FixConfiguration, match=r"mqtt\.key_file .* mode 0640") as refused:
+        tls_context(MqttSettings.model_validate({"tls": True, **files}))
+    assert refused.value.advice == f"chmod 600 {files['key_file']}"
 
 
 def test_a_host_no_resolver_could_ask_for_is_refused_at_once() -> None:
