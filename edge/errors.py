@@ -65,6 +65,12 @@ class InboxUnreadable(ShedLoad):
     hint = "Check the disk, the free memory and the limit of open files of edge agent."
 
 
+class DecoderUnavailable(ShedLoad):
+    """No worker can decode a compressed frame just now; the message says why in one word."""
+
+    hint = "Check the free memory and the limits of processes and open files of edge agent."
+
+
 def where(error: BaseException) -> str:
     """Type and place of an error, never its text: that could hold what the sender sent."""
     group = cast("BaseExceptionGroup[BaseException]", error)

@@ -97,6 +97,23 @@ class DicomSettings(_Section):
     )
 
 
+class ReadingSettings(_Section):
+    """Stored instances and how they are decoded (`edge run`)."""
+
+    decoders: int = Field(
+        default=2, ge=1, le=16, description="Processes that decode compressed frames, one each at a time."
+    )
+    decoder_deadline_s: float = Field(
+        default=5.0, ge=0.1, description="Longest decoding of one frame; then its process is killed."
+    )
+    decoder_memory_mib: int = Field(
+        default=512, ge=64, description="Memory a decoder may take for one frame, on top of its idle 50 MiB."
+    )
+    frames_per_decoder: int = Field(
+        default=2000, ge=1, description="A decoder that did so many frames is replaced by a fresh one."
+    )
+
+
 class TritonSettings(_Section):
     """The inference server."""
 
@@ -193,6 +210,7 @@ class Settings(_Section):
 
     appliance: ApplianceSettings = Field(default_factory=lambda: ApplianceSettings())
     dicom: DicomSettings = Field(default_factory=lambda: DicomSettings())
+    reading: ReadingSettings = Field(default_factory=lambda: ReadingSettings())
     triton: TritonSettings = Field(default_factory=lambda: TritonSettings())
     models: ModelSettings = Field(default_factory=lambda: ModelSettings())
     mqtt: MqttSettings = Field(default_factory=lambda: MqttSettings())

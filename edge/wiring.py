@@ -12,6 +12,8 @@ from edge import __version__
 from edge.agent import Agent
 from edge.analysis import DecodedSlices
 from edge.clock import SystemClock
+from edge.dicom.decoder_pool import DecoderPool
+from edge.dicom.decoder_process import DecoderLimits
 from edge.dicom.reader import DicomReader
 from edge.intake import take
 from edge.models.contract import load_clinical_model
@@ -21,7 +23,7 @@ from edge.mqtt.drafts import Progress as HeartbeatProgress
 from edge.ports import Ledger, OutboundMessage
 from edge.publisher import Publisher
 from edge.pulse import Pulse
-from edge.settings import Settings
+from edge.settings import ReadingSettings, Settings
 from edge.spool.doorbell import Doorbell
 from edge.spool.identity_key import appliance_key
 from edge.spool.journal import InboxJournal
@@ -53,11 +55,15 @@ def run_agent(settings: Settings) -> None:
         exclusive(state_dir, "agent"),
         closing(SqliteLedger(state_dir, clock=clock)) as ledger,
         closing(InboxJournal(state_dir)) as journal,
+        closing(DecoderPool(_limits(settings.reading), emitter.emit)) as decoders,
     ):
-        asyncio.run(_agent(settings, ledger, journal, emitter))
+        decoders.start()
+        asyncio.run(_agent(settings, ledger, journal, decoders, emitter))
 
 
-async def _agent(settings: Settings, ledger: Ledger, journal: InboxJournal, emitter: Emitter) -> None:
+async def _agent(
+    settings: Settings, ledger: Ledger, journal: InboxJournal, decoders: DecoderPool, emitter: Emitter
+) -> None:
     clock, state_dir = SystemClock(), settings.appliance.state_dir
     pulse = Pulse(emitter.emit, clock)
     folder = settings.models.repository / settings.models.active
@@ -66,7 +72,7 @@ async def _agent(settings: Settings, ledger: Ledger, journal: InboxJournal, emit
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    pixels = DicomReader(state_dir)
+    pixels = DicomReader(state_dir, decoders.decode)
     async with _inference(settings, pulse, clock) as dispatcher:
         around = Surroundings(
             model=load_clinical_model(folder),
@@ -181,6 +187,15 @@ async def _watch(ledger: Ledger) -> None:
     while True:
         ledger.check()
         await asyncio.sleep(1.0)
+
+
+def _limits(reading: ReadingSettings) -> DecoderLimits:
+    return DecoderLimits(
+        workers=reading.decoders,
+        deadline_s=reading.decoder_deadline_s,
+        memory_bytes=reading.decoder_memory_mib * 1024**2,
+        frames_per_worker=reading.frames_per_decoder,
+    )
 
 
 def _health(pulse: Pulse) -> Health:

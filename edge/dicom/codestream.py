@@ -10,6 +10,7 @@ import struct
 from dataclasses import dataclass
 from itertools import pairwise
 
+from edge.dicom.jpeg2000 import check_effort as check_jpeg_2000_effort
 from edge.domain.unusable import UnusableReason
 from edge.errors import RejectInput
 
@@ -19,8 +20,6 @@ _SOI, _SOS, _EOI, _DHP, _APP11, _SOF55 = 0xD8, 0xDA, 0xD9, 0xDE, 0xEB, 0xF7
 _START_OF_FRAME = (frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}) | {_SOF55}
 _STANDALONE = frozenset({0x01, *range(0xD0, 0xD8)})
 _RLE_HEADER_BYTES = 64
-_ITEM = b"\xfe\xff\x00\xe0"
-_DELIMITER = b"\xfe\xff\xdd\xe0\0\0\0\0"
 # OpenJPEG keeps kilobytes for each tile; a frame is cut into one, or a few dozen.
 _MAX_TILES = 4096
 
@@ -49,20 +48,11 @@ def frame_size(codestream: bytes) -> FrameSize:
     raise RejectInput(UnusableReason.BAD_CODESTREAM)
 
 
-def check_fragments(encapsulated: bytes) -> None:
-    """Raises RejectInput unless the items of the pixel data fill it exactly (PS3.5 A.4).
-
-    pydicom takes a fragment that claims more for one that ends where the file does, and decoders make
-    an image of the stump.
-    """
-    at = 0
-    while at < len(encapsulated) and encapsulated[at:] != _DELIMITER:
-        if encapsulated[at : at + 4] != _ITEM or len(encapsulated) < at + 8:
-            raise RejectInput(UnusableReason.BAD_FRAGMENTS)
-        (length,) = struct.unpack_from("<L", encapsulated, at + 4)
-        at += 8 + length
-    if at > len(encapsulated):
-        raise RejectInput(UnusableReason.BAD_FRAGMENTS)
+def check_effort(codestream: bytes) -> None:
+    """Raises RejectInput for a frame that would keep its decoder busy with anything but pixels."""
+    if codestream[:2] != b"\xff\xd8":
+        wrapped = codestream.startswith(_JP2_SIGNATURE)
+        check_jpeg_2000_effort(codestream, _contiguous_codestream(codestream) if wrapped else 0)
 
 
 def check_rle_segments(frame: bytes, count: int) -> None:

@@ -8,12 +8,13 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
-from pydicom.encaps import get_frame
 from pydicom.pixels.utils import pixel_array
 from pydicom.uid import UID, RLELossless
 
 from edge.dicom.attributes import integer, numbers, text
-from edge.dicom.codestream import check_fragments, check_rle_segments, frame_size
+from edge.dicom.codestream import check_effort, check_rle_segments, frame_size
+from edge.dicom.encapsulated import first_frame
+from edge.dicom.frame_decoder import CompressedFrame, Decode
 from edge.dicom.slice_header import NotASlice
 from edge.domain.unusable import UnusableReason
 from edge.errors import RejectInput
@@ -29,16 +30,16 @@ _SLOPES = (1e-3, 100.0)
 _MAX_INTERCEPT_HU = 32768.0
 
 
-def hounsfield_yx(data_set: Dataset) -> NDArray[np.int16]:
+def hounsfield_yx(data_set: Dataset, decode: Decode) -> NDArray[np.int16]:
     """Modality LUT applied (PS3.3 C.11.1), rounded, clipped to -1024 and int16; padding becomes air.
 
-    MONOCHROME1 says which end is shown white, not what a value means (PS3.3 C.7.6.3.1.2). Decoder errors
-    pass through.
+    MONOCHROME1 says which end is shown white, not what a value means (PS3.3 C.7.6.3.1.2). `decode` is
+    asked for compressed pixels only; its errors pass through.
     Raises NotASlice for maps that hold no Hounsfield units, RejectInput for contradictions.
     """
     slope, intercept = _rescale(data_set)
     _check_bits(data_set)
-    stored = _stored_yx(data_set)
+    stored = _stored_yx(data_set, decode)
     hu_yx = np.rint(stored * np.float64(slope) + intercept)
     padding = _padding(data_set, slope, intercept)
     if padding is not None:
@@ -79,46 +80,34 @@ def _check_bits(data_set: Dataset) -> None:
         raise RejectInput(UnusableReason.BAD_PIXEL_REPRESENTATION)
 
 
-def _stored_yx(data_set: Dataset) -> NDArray[np.integer[Any]]:
+def _stored_yx(data_set: Dataset, decode: Decode) -> NDArray[np.integer[Any]]:
     """Stored values as the decoder gives them, bits above HighBit (old overlays) removed."""
     rows, columns = integer(data_set, "Rows") or 0, integer(data_set, "Columns") or 0
     allocated, bits = integer(data_set, "BitsAllocated") or 16, integer(data_set, "BitsStored") or 16
     syntax = UID(str(data_set.file_meta.TransferSyntaxUID))
     if syntax.is_encapsulated:
-        _check_frame(data_set, syntax, rows, columns, allocated)
-        decoded = _decompressed(data_set)
-    else:
-        _check_length(len(cast("bytes", data_set.PixelData)), rows, columns, allocated)
-        decoded = pixel_array(data_set, raw=True)
-    if decoded.shape != (rows, columns):
+        signed = integer(data_set, "PixelRepresentation") or 0
+        codestream = first_frame(cast("bytes", data_set.PixelData))
+        frame = CompressedFrame(syntax, rows, columns, allocated, bits, signed, codestream)
+        _check_frame(frame)
+        return cast("NDArray[np.integer[Any]]", decode(frame))
+    _check_length(len(cast("bytes", data_set.PixelData)), rows, columns, allocated)
+    stored = cast("NDArray[np.integer[Any]]", pixel_array(data_set, raw=True))
+    if stored.shape != (rows, columns):
         raise RejectInput(UnusableReason.MATRIX_MISMATCH)
-    stored = cast("NDArray[np.integer[Any]]", decoded)
     spare = stored.dtype.itemsize * 8 - bits
-    return (stored << spare) >> spare if spare and not syntax.is_encapsulated else stored
+    return (stored << spare) >> spare if spare else stored
 
 
-def _check_frame(data_set: Dataset, syntax: UID, rows: int, columns: int, allocated: int) -> None:
+def _check_frame(frame: CompressedFrame) -> None:
     """Before decoding, for a decoder allocates what the codestream claims and not what Rows says."""
-    encapsulated = cast("bytes", data_set.PixelData)
-    check_fragments(encapsulated)
-    frame = get_frame(encapsulated, 0, number_of_frames=1)
-    if syntax == RLELossless:
-        return check_rle_segments(frame, allocated // 8)
-    claimed = frame_size(frame)
-    if (claimed.rows, claimed.columns, claimed.samples) != (rows, columns, 1) or claimed.bits > allocated:
+    if frame.transfer_syntax_uid == RLELossless:
+        return check_rle_segments(frame.codestream, frame.bits_allocated // 8)
+    claimed = frame_size(frame.codestream)
+    size = (claimed.rows, claimed.columns, claimed.samples)
+    if size != (frame.rows, frame.columns, 1) or claimed.bits > frame.bits_allocated:
         raise RejectInput(UnusableReason.FRAME_SIZE_MISMATCH)
-    return None
-
-
-def _decompressed(data_set: Dataset) -> NDArray[Any]:
-    try:
-        # The index keeps it from decoding frames that nobody announced and nobody checked.
-        return pixel_array(data_set, index=0, raw=True, decoding_plugin="pylibjpeg")
-    except BaseException as error:
-        # pylibjpeg-rle panics on damaged segments, and a Rust panic is no Exception.
-        if type(error).__name__ != "PanicException":
-            raise
-        raise RejectInput(UnusableReason.UNDECODABLE) from error
+    return check_effort(frame.codestream)
 
 
 def _check_length(length: int, rows: int, columns: int, allocated: int) -> None:

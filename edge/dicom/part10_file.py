@@ -52,7 +52,12 @@ class Part10File:
 
 def unreadable(error: OSError) -> InboxUnreadable:
     """The same trouble in our words; the message is a label like `eio` and names no file."""
-    return InboxUnreadable(errno.errorcode.get(error.errno or 0, "os_error").lower())
+    return InboxUnreadable(errno_name(error))
+
+
+def errno_name(error: OSError) -> str:
+    """`eio`, `emfile`: a word for labels."""
+    return errno.errorcode.get(error.errno or 0, "os_error").lower()
 
 
 def read_header(file: Part10File) -> Dataset:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pydicom.dataset import Dataset
 
+from edge.dicom.frame_decoder import Decode
 from edge.dicom.hounsfield import hounsfield_yx
 from edge.dicom.part10_file import Part10File, load_pixel_data, read_header, unreadable
 from edge.dicom.salvage import salvaged_uids
@@ -14,7 +15,7 @@ from edge.dicom.slice_header import NotASlice, named, require_slice, slice_heade
 from edge.domain.arrival import StoredInstance
 from edge.domain.series import UnusableInstance
 from edge.domain.unusable import UnusableReason
-from edge.errors import InboxUnreadable, RejectInput
+from edge.errors import InboxUnreadable, RejectInput, ShedLoad
 from edge.imaging.coverage import head_area_mm2
 from edge.imaging.volume import Slice
 
@@ -23,16 +24,19 @@ _HEADER_BYTES = 1 << 20
 
 
 class DicomReader:
-    """PixelSource over the Part 10 files below `state_dir`; keeps no state, so any thread may read."""
+    """PixelSource over the Part 10 files below `state_dir`; keeps no state, so any thread may read.
 
-    def __init__(self, state_dir: Path) -> None:
-        self._state_dir = state_dir
+    `decode` is for compressed pixels; others are read here, which takes no decoder and a millisecond.
+    """
+
+    def __init__(self, state_dir: Path, decode: Decode) -> None:
+        self._state_dir, self._decode = state_dir, decode
 
     def read(self, instance: StoredInstance) -> Slice | UnusableInstance:
         """A slice or why it is none, however damaged; blocks for a decode (5-40 ms at 512²).
 
-        Raises InboxUnreadable, and nothing else, when the file is there and this box cannot read it just
-        now (EIO, EMFILE, no memory): the same call may succeed later.
+        Raises ShedLoad, and nothing else, when the file is there and this box cannot read it just now
+        (EIO, EMFILE, no memory, no worker to decode it): the same call may succeed later.
         """
         try:
             opened = (self._state_dir / instance.path).open("rb")
@@ -41,19 +45,19 @@ class DicomReader:
         except OSError as error:
             raise unreadable(error) from error
         with opened:
-            return _read(Part10File(opened), instance)
+            return _read(Part10File(opened), instance, self._decode)
 
 
-def _read(file: Part10File, instance: StoredInstance) -> Slice | UnusableInstance:
+def _read(file: Part10File, instance: StoredInstance, decode: Decode) -> Slice | UnusableInstance:
     data_set: Dataset | None = None
     try:
         data_set = read_header(file)
-        return _slice(data_set, file, instance)
+        return _slice(data_set, file, instance, decode)
     except NotASlice as kind:
         return _unusable(data_set, file, instance, kind.reason, unreadable=False)
     except RejectInput as error:
         return _unusable(data_set, file, instance, error.reason, unreadable=True)
-    except InboxUnreadable:
+    except ShedLoad:
         raise
     except MemoryError as error:
         raise InboxUnreadable("enomem") from error
@@ -62,13 +66,13 @@ def _read(file: Part10File, instance: StoredInstance) -> Slice | UnusableInstanc
         return _unusable(data_set, file, instance, reason, unreadable=True)
 
 
-def _slice(data_set: Dataset, file: Part10File, instance: StoredInstance) -> Slice:
+def _slice(data_set: Dataset, file: Part10File, instance: StoredInstance, decode: Decode) -> Slice:
     if file.size < instance.size_bytes:
         raise RejectInput(UnusableReason.TRUNCATED)
     require_slice(data_set, instance.sop_class_uid, has_pixels=file.left > 0)
     header = slice_header(data_set, instance)
     load_pixel_data(data_set, file, native_bytes=2 * header.rows * header.columns)
-    hu_yx = hounsfield_yx(data_set)
+    hu_yx = hounsfield_yx(data_set, decode)
     hu_yx.setflags(write=False)
     return Slice(replace(header, head_area_mm2=head_area_mm2(hu_yx, header.pixel_spacing_mm)), hu_yx)
 

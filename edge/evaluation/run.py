@@ -7,8 +7,11 @@ import hashlib
 import json
 import shlex
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from itertools import chain
 
+from edge.dicom.decoder_pool import DecoderPool
+from edge.dicom.decoder_process import DecoderLimits
 from edge.dicom.reader import DicomReader
 from edge.domain.finding import Side
 from edge.domain.outcome import OutcomeKind
@@ -73,12 +76,12 @@ class _Run:
                 case _:
                     pass
 
-        async with dispatching(answers, self._clock, heard) as queue:
-            while (case := await asyncio.to_thread(next, cases, None)) is not None:
-                await self._one(case, queue)
+        with closing(DecoderPool(DecoderLimits(), heard)) as pool:
+            async with dispatching(answers, self._clock, heard) as queue:
+                while (case := await asyncio.to_thread(next, cases, None)) is not None:
+                    await self._one(case, queue, DicomReader(case.root, pool.decode))
 
-    async def _one(self, case: Case, queue: InferenceQueue) -> None:
-        pixels = DicomReader(case.root)
+    async def _one(self, case: Case, queue: InferenceQueue, pixels: DicomReader) -> None:
         judged = await judge(case, self._model, pixels, queue, self._clock)
         said = case_said(judged) if judged is not None else _no_slice(case)
         self.said.append(said)

@@ -91,6 +91,14 @@ class InstanceUnusable:
 
 
 @dataclass(frozen=True, slots=True)
+class DecoderWorkerEnded:
+    """`reason` is recycled after its share of frames, not_started, or what a frame did to it."""
+
+    reason: str
+    frames: int
+
+
+@dataclass(frozen=True, slots=True)
 class SlabInferred:
     """`queued_s` waiting for a place in flight, `took_s` at the server; `priority` in words."""
 
@@ -236,6 +244,7 @@ Happening = (
     | InstanceRefused
     | InstanceDecoded
     | InstanceUnusable
+    | DecoderWorkerEnded
     | SlabInferred
     | InferenceFailed
     | TritonHealthChanged

@@ -92,6 +92,14 @@ INSTANCES_UNUSABLE = counter(
     ("reason",),
     tuple((r.value,) for r in UnusableReason),
 )
+# recycled is routine; anything else is a frame, or a machine, to look at. Each is replaced at once.
+DECODER_WORKERS_ENDED = counter(
+    "edge_decoder_workers_ended_total",
+    "Processes that decoded compressed frames and ended, by reason.",
+    _AGENT,
+    ("reason",),
+    tuple((r,) for r in ("recycled", "crashed", "timed_out", "out_of_memory", "not_started")),
+)
 # Associations that were let in.
 ASSOCIATIONS_ACCEPTED = counter("edge_associations_accepted_total", "Associations admitted.", _RECEIVER)
 # Aborts are retried by scanners; many of them are a network or a sender to look at.

@@ -106,6 +106,11 @@ _to(e.InstanceReceived, lambda h: "warning" if h.result == "conflict" else "debu
 _to(e.InstanceRefused, "warning", lambda i, h: i.count(m.INSTANCES_REFUSED, status=h.status.lower()))
 _to(e.InstanceDecoded, "debug", lambda i, h: i.observe(m.STAGE, h.took_s, stage="decode"))
 _to(e.InstanceUnusable, "warning", lambda i, h: i.count(m.INSTANCES_UNUSABLE, reason=h.reason))
+_to(
+    e.DecoderWorkerEnded,
+    lambda h: "info" if h.reason == "recycled" else "warning",
+    lambda i, h: i.count(m.DECODER_WORKERS_ENDED, reason=h.reason),
+)
 _to(e.SlabInferred, "debug", _inferred)
 _to(e.InferenceFailed, "warning", lambda i, h: i.count(m.INFERENCE_FAILURES, reason=h.reason))
 _to(e.TritonHealthChanged, _level_of_health, lambda i, h: i.one_hot(m.TRITON_HEALTH, h.health))

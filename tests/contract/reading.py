@@ -7,6 +7,7 @@ from pathlib import Path
 from pydicom import Dataset
 from pydicom.filewriter import dcmwrite
 
+from edge.dicom.frame_decoder import Decode, decode_frame
 from edge.dicom.reader import DicomReader
 from edge.domain.arrival import StoredInstance
 from edge.domain.identity import SopInstanceUID
@@ -21,12 +22,12 @@ def stored(path: Path, root: Path, sop_class_uid: str = CT, uid: str = "1.2.3") 
     )
 
 
-def read(path: Path, sop_class_uid: str = CT) -> Slice | UnusableInstance:
-    return DicomReader(path.parent).read(stored(path, path.parent, sop_class_uid))
+def read(path: Path, sop_class_uid: str = CT, decode: Decode = decode_frame) -> Slice | UnusableInstance:
+    return DicomReader(path.parent, decode).read(stored(path, path.parent, sop_class_uid))
 
 
-def read_slice(path: Path) -> Slice:
-    found = read(path)
+def read_slice(path: Path, decode: Decode = decode_frame) -> Slice:
+    found = read(path, decode=decode)
     assert isinstance(found, Slice), found
     return found
 

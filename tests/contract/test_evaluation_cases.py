@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edge.dicom.frame_decoder import decode_frame
 from edge.dicom.part10_folder import FiledInstance, file_phantom, filed_instances
 from edge.dicom.reader import DicomReader
 from edge.errors import RejectInput
@@ -89,7 +90,7 @@ def test_a_synthetic_case_reads_back_what_was_drawn() -> None:
     folders: list[Path] = []
     for case in synthetic_cases([head]):
         folders.append(case.root)
-        read = [DicomReader(case.root).read(i) for i in case.instances]
+        read = [DicomReader(case.root, decode_frame).read(i) for i in case.instances]
         assert all(isinstance(s, Slice) for s in read)
         assert (np.stack([s.hu_yx for s in read if isinstance(s, Slice)]) == phantom.voxels_zyx_hu).all()
         assert case.truth == Truth(frozenset({"subdural"}), {"subdural": 0.5}, {"subdural": "left"})

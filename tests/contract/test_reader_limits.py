@@ -16,6 +16,7 @@ from pydicom import Dataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import HTJ2KLossless, JPEG2000Lossless, JPEGLosslessSV1, JPEGLSLossless, RLELossless
 
+from edge.dicom.frame_decoder import decode_frame
 from edge.dicom.reader import DicomReader
 from edge.domain.series import UnusableInstance
 from edge.errors import InboxUnreadable
@@ -61,12 +62,52 @@ BOMBS: dict[str, Callable[[], Dataset]] = {
 }
 
 
+def shattered(levels: int = 1, layers: int = 1, precincts: bytes = b"", rows: int = 4096) -> Dataset:
+    """The same codestream, cut into more packets, precincts or code-blocks by its COD (A.6.1)."""
+    codestream = sized(CODESTREAM, rows, rows)
+    at = codestream.index(b"\xff\x52")
+    cod = struct.pack(">BBHBB", bool(precincts), 2, layers, 0, levels) + codestream[at + 10 : at + 14]
+    cod += precincts
+    head = codestream[:at] + struct.pack(">HH", 0xFF52, 2 + len(cod)) + cod
+    return encoded(HTJ2KLossless, head + codestream[at + 14 :], Rows=rows, Columns=rows)
+
+
+def offsets(*table: int) -> Dataset:
+    data_set = encoded(HTJ2KLossless, CODESTREAM, Rows=32, Columns=32)
+    lie = struct.pack(f"<HHL{len(table)}L", 0xFFFE, 0xE000, 4 * len(table), *table)
+    data_set.PixelData = lie + data_set.PixelData[12:]
+    return data_set
+
+
+LIES: dict[str, tuple[str, Callable[[], Dataset]]] = {
+    "precincts_of_a_point": ("codestream_too_complex", lambda: shattered(precincts=b"\0\0")),
+    "layers": ("codestream_too_complex", lambda: shattered(levels=32, layers=65535)),
+    "levels": ("bad_codestream", lambda: shattered(levels=255)),
+    "tiles": ("bad_codestream", lambda: encoded(HTJ2KLossless, tiled(CODESTREAM), Rows=4096, Columns=4096)),
+    "offset_beyond": ("bad_offset_table", lambda: offsets(0, 0xFFFFFFF0)),
+    "offset_inside": ("bad_offset_table", lambda: offsets(0, 17)),
+    "offset_before": ("bad_offset_table", lambda: offsets(8)),
+    "many_fragments": ("bad_fragments", lambda: encoded(HTJ2KLossless, *[b"\0\0"] * 5000)),
+}
+
+
+def tiled(codestream: bytes) -> bytes:
+    siz = struct.pack(">8LH", 4096, 4096, 0, 0, 1, 1, 0, 0, 1)
+    return codestream[:8] + siz + codestream[42:]
+
+
+@pytest.mark.parametrize("case", LIES)
+def test_a_frame_that_would_keep_a_decoder_busy_is_never_decoded(tmp_path: Path, case: str) -> None:
+    reason, lie = LIES[case]
+    found = read(write(lie(), tmp_path / "lie.dcm"), decode=lambda frame: pytest.fail("decoded"))
+    assert isinstance(found, UnusableInstance)
+    assert (found.reason, found.unreadable) == (reason, True)
+
+
 @pytest.mark.parametrize("case", BOMBS)
-def test_a_frame_that_is_not_what_the_header_says_is_never_decoded(
-    tmp_path: Path, case: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("edge.dicom.hounsfield.pixel_array", lambda *a, **k: pytest.fail("decoded"))
-    found = read(write(BOMBS[case](), tmp_path / "bomb.dcm"))
+def test_a_frame_that_is_not_what_the_header_says_is_never_decoded(tmp_path: Path, case: str) -> None:
+    path = write(BOMBS[case](), tmp_path / "bomb.dcm")
+    found = read(path, decode=lambda frame: pytest.fail("decoded"))
     assert isinstance(found, UnusableInstance)
     assert (found.reason, found.unreadable) == ("frame_size_mismatch", True)
 
@@ -169,7 +210,7 @@ def test_a_shortage_of_memory_is_the_callers_to_wait_out(
 
 def test_without_a_free_file_descriptor_nothing_is_made_up(tmp_path: Path) -> None:
     path = write(small_series()[1], tmp_path / "x.dcm")
-    reader, instance = DicomReader(tmp_path), stored(path, tmp_path)
+    reader, instance = DicomReader(tmp_path, decode_frame), stored(path, tmp_path)
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     with path.open("rb") as last:
         resource.setrlimit(resource.RLIMIT_NOFILE, (last.fileno(), limits[1]))
@@ -206,7 +247,7 @@ def test_a_file_cut_short_stays_in_its_series_while_that_is_in_it(tmp_path: Path
     path = write(small_series()[1], tmp_path / "x.dcm")
     content, whole = path.read_bytes(), stored(path, tmp_path, SECONDARY_CAPTURE)
     path.write_bytes(content[: max(int(kept * len(content)), content.index(b"\x20\x00\x0e\x00UI") + 80)])
-    found = DicomReader(tmp_path).read(whole)
+    found = DicomReader(tmp_path, decode_frame).read(whole)
     assert isinstance(found, UnusableInstance)
     assert (found.reason, found.unreadable) == ("truncated", True)
     assert found.series_instance_uid == SERIES

@@ -16,6 +16,7 @@ from pydicom.datadict import tag_for_keyword
 from pydicom.encaps import encapsulate
 from pydicom.uid import JPEG2000Lossless, RLELossless
 
+from edge.dicom.frame_decoder import decode_frame
 from edge.dicom.reader import DicomReader
 from edge.domain.arrival import StoredInstance
 from edge.domain.identity import SopInstanceUID
@@ -180,7 +181,7 @@ def test_another_kind_of_object_is_not_damage(
 def test_a_file_that_tells_nothing_still_belongs_to_a_series(tmp_path: Path) -> None:
     (tmp_path / "noise.dcm").write_bytes(b"not DICOM at all")
     first, second = (
-        DicomReader(tmp_path).read(stored(tmp_path / "noise.dcm", tmp_path, uid=uid))
+        DicomReader(tmp_path, decode_frame).read(stored(tmp_path / "noise.dcm", tmp_path, uid=uid))
         for uid in ("1.2", "1.3")
     )
     assert isinstance(first, UnusableInstance)
@@ -193,7 +194,7 @@ def test_a_file_that_tells_nothing_still_belongs_to_a_series(tmp_path: Path) -> 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     gone = StoredInstance(SopInstanceUID("1.2"), CT, "", "inbox/gone.dcm", "", 1)
-    found = DicomReader(tmp_path).read(gone)
+    found = DicomReader(tmp_path, decode_frame).read(gone)
     assert isinstance(found, UnusableInstance)
     assert found.reason == "file_unavailable"
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from pydicom import dcmread
 
+from edge.dicom.frame_decoder import decode_frame
 from edge.dicom.reader import DicomReader
 from edge.dicom.send_plan import FolderSource, PhantomSource, SendPlan
 from edge.dicom.send_source import TRANSFER_SYNTAX_NAMES
@@ -38,7 +39,7 @@ def test_a_phantom_arrives_as_a_readable_head_in_order(running: Running, syntax:
     report = run(plan(running, transfer_syntax=syntax), clock=RealClock())
     assert [s.status for s in report.instances] == [0] * 4
     entries = running.wait_for(InstanceStored, 4)
-    slices = [DicomReader(running.state_dir).read(e.instance) for e in entries]
+    slices = [DicomReader(running.state_dir, decode_frame).read(e.instance) for e in entries]
     assert all(isinstance(s, Slice) for s in slices)
     offsets = [s.header.offset_mm for s in slices]
     assert offsets == sorted(offsets)

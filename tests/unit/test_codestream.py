@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.dicom.codestream import FrameSize, check_fragments, check_rle_segments, frame_size
+from edge.dicom.codestream import FrameSize, check_effort, check_rle_segments, frame_size
 from edge.errors import RejectInput
 from tests.contract.htj2k import CODESTREAM
 
@@ -125,11 +125,78 @@ def test_rle_segments_lie_one_behind_the_other(offsets: tuple[int, int]) -> None
         check_rle_segments(frame[:40], 2)
 
 
-@given(st.lists(st.binary(max_size=20), min_size=1, max_size=5), st.integers(1, 1 << 31))
-def test_fragments_end_where_the_pixel_data_does(contents: list[bytes], missing: int) -> None:
-    items = [b"\xfe\xff\x00\xe0" + struct.pack("<L", len(c)) + c for c in contents]
-    check_fragments(b"".join(items))
-    claims_more = b"\xfe\xff\x00\xe0" + struct.pack("<L", len(contents[-1]) + missing) + contents[-1]
-    for broken in ([*items[:-1], claims_more], [*items, b"\0" * 8], [*items, items[0][:7]]):
-        with pytest.raises(RejectInput, match="bad_fragments"):
-            check_fragments(b"".join(broken))
+def cut(
+    size: FrameSize,
+    *,
+    layers: int = 1,
+    levels: int = 5,
+    blocks: tuple[int, int] = (4, 4),
+    precinct: int | None = None,
+    tile: int = 1 << 31,
+) -> bytes:
+    """A main header with COD, a comment before it, and the first tile-part (ISO/IEC 15444-1 A.6.1)."""
+    own = b"" if precinct is None else bytes([precinct]) * (levels + 1)
+    cod = struct.pack(">BBHBBBBBB", bool(own), 2, layers, 0, levels, *blocks, 0, 1) + own
+    return jpeg_2000(size, tile=tile) + segment(0x64, b"\0\1edge") + segment(0x52, cod) + b"\xff\x90\0\x0a"
+
+
+WHOLE = FrameSize(4096, 4096, 1, 16)
+ORDINARY = {
+    "plain": cut(ONE),
+    "large": cut(WHOLE),
+    "small_blocks": cut(ONE, blocks=(0, 0)),
+    "precincts": cut(WHOLE, precinct=0x66),
+    "layers": cut(ONE, layers=64, precinct=0x77),
+    "tiles": cut(WHOLE, tile=256),
+    "no_levels": cut(ONE, levels=0),
+    "real": CODESTREAM,
+    "wrapped": box(b"jP  ", b"\r\n\x87\n") + box(b"jp2c", cut(ONE)),
+    "not_jpeg_2000": jpeg(ONE),
+}
+TOO_COMPLEX = {
+    "precincts": cut(ONE, precinct=0x11),
+    "precincts_of_a_point": cut(WHOLE, precinct=0x00),
+    "blocks": cut(WHOLE, blocks=(0, 0)),
+    "blocks_by_precinct": cut(WHOLE, precinct=0x22),
+    "layers": cut(WHOLE, layers=65535),
+    "tiles": cut(WHOLE, tile=64, layers=100),
+    "wrapped": box(b"jP  ", b"\r\n\x87\n") + box(b"jp2c", cut(WHOLE, precinct=0x00)),
+    "by_component": cut(WHOLE)[:-4] + segment(0x53, b"\0\1\0\0\0\0\1\0") + b"\xff\x90\0\x0a",
+}
+BROKEN = {
+    "no_cod": jpeg_2000(ONE) + b"\xff\x90\0\x0a",
+    "breaks_off": cut(ONE)[:-6],
+    "too_many_levels": cut(ONE, levels=33),
+    "huge_blocks": cut(ONE, blocks=(8, 8)),
+    "too_few_precincts": jpeg_2000(ONE) + segment(0x52, b"\1\2\0\1\0\5\4\4\0\1\x77") + b"\xff\x90\0\x0a",
+    "short_segment": jpeg_2000(ONE) + b"\xff\x52\0\1" + b"\xff\x90\0\x0a",
+}
+
+
+@pytest.mark.parametrize("case", ORDINARY)
+def test_what_encoders_make_is_not_too_complex(case: str) -> None:
+    check_effort(ORDINARY[case])
+
+
+@pytest.mark.parametrize("case", TOO_COMPLEX)
+def test_a_frame_in_more_pieces_than_it_needs_is_refused(case: str) -> None:
+    with pytest.raises(RejectInput, match="codestream_too_complex"):
+        check_effort(TOO_COMPLEX[case])
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_a_main_header_without_its_parts_is_refused(case: str) -> None:
+    with pytest.raises(RejectInput, match="bad_codestream"):
+        check_effort(BROKEN[case])
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 90), st.binary(min_size=1, max_size=6)), max_size=4),
+    st.integers(0, 120),
+)
+def test_damage_is_complex_broken_or_neither(patches: list[tuple[int, bytes]], length: int) -> None:
+    damaged = bytearray(cut(ONE, precinct=0x77))
+    for at, patch in patches:
+        damaged[at : at + len(patch)] = patch
+    with suppress(RejectInput):
+        check_effort(bytes(damaged[:length]))
