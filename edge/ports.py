@@ -65,10 +65,7 @@ class InstanceStore(Protocol):
 
 
 class PixelSource(Protocol):
-    """Reads a stored instance into Hounsfield units; blocking, called from worker threads.
-
-    Raises InboxUnreadable when the box and not the file is at fault, so that it may be tried again.
-    """
+    """Stored instances as Hounsfield units; blocks. Raises ShedLoad for what may be tried again later."""
 
     def read(self, instance: StoredInstance) -> Slice | UnusableInstance: ...
 

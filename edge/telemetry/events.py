@@ -1,12 +1,21 @@
 """Every happening of the appliance, each emitted once; log line and metric both come from it.
 
-Names are noun + past verb. No field may hold patient data: instance, series and study UIDs stay out
-too, tokens (keyed digests) stand for them.
+The receiver's are in receiver_events.py, and listed here. Names are noun + past verb. No field may hold
+patient data: instance, series and study UIDs stay out too, tokens (keyed digests) stand for them.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+from edge.telemetry.receiver_events import (
+    AssociationAccepted,
+    AssociationEnded,
+    AssociationRejected,
+    ConnectionAborted,
+    InstanceReceived,
+    InstanceRefused,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,54 +36,6 @@ class RanAsRoot:
     """A program that needs no privilege has all of them."""
 
     role: str
-
-
-@dataclass(frozen=True, slots=True)
-class AssociationAccepted:
-    calling_ae_title: str
-    peer_address: str
-
-
-@dataclass(frozen=True, slots=True)
-class AssociationRejected:
-    """`reason` is the reject reason of PS3.8 table 9-21 in snake_case."""
-
-    reason: str
-    peer_address: str
-
-
-@dataclass(frozen=True, slots=True)
-class AssociationEnded:
-    """`how` is released or aborted; `reason` empty for a release."""
-
-    how: str
-    reason: str
-    instances: int
-
-
-@dataclass(frozen=True, slots=True)
-class ConnectionAborted:
-    """This side broke off, within an association or before there was one; `reason` is what the peer did."""
-
-    reason: str
-    peer_address: str
-
-
-@dataclass(frozen=True, slots=True)
-class InstanceReceived:
-    """`result` is stored, duplicate or conflict; `took_s` from the last byte to the DIMSE response."""
-
-    result: str
-    size_bytes: int
-    took_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class InstanceRefused:
-    """`status` is the DIMSE status in hex, `reason` in words."""
-
-    status: str
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
