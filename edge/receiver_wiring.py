@@ -18,6 +18,8 @@ from edge.telemetry.endpoint import Health, TelemetryEndpoint
 from edge.telemetry.events import ApplianceStarted, ApplianceStopping, RanAsRoot
 
 _GIB = 1024**3
+# 72 MiB of disk, refilled while they are used up; a whole series of 36 slices never waits for one.
+_BLANKS = 128
 
 
 def run_receiver(settings: Settings) -> None:
@@ -31,7 +33,7 @@ def run_receiver(settings: Settings) -> None:
         emitter.emit(RanAsRoot("receiver"))
     with (
         exclusive(state_dir, "receiver"),
-        closing(Inbox(state_dir, min_free_bytes=floor_bytes, clock=clock)) as inbox,
+        closing(Inbox(state_dir, min_free_bytes=floor_bytes, clock=clock, blanks=_BLANKS)) as inbox,
     ):
         found = inbox.recover()
         receiver = Receiver(settings.dicom, inbox, clock, emitter.emit)

@@ -58,6 +58,7 @@ def run_agent(settings: Settings) -> None:
         closing(DecoderPool(_limits(settings.reading), emitter.emit)) as decoders,
     ):
         decoders.start()
+        journal.finish_parts()
         asyncio.run(_agent(settings, ledger, journal, decoders, emitter))
 
 

@@ -74,8 +74,8 @@ RESERVED = "INSERT INTO reserve (zeros) VALUES (zeroblob(5242880))"
 LOG_BYTES = 5 << 20
 RELEASE = "DROP TABLE reserve"
 
-PATHS_BETWEEN = """
-SELECT path FROM entry WHERE kind = 'instance_stored' AND path >= ? AND path < ?"""
+SIZES_BETWEEN = """
+SELECT path, size_bytes FROM entry WHERE kind = 'instance_stored' AND path >= ? AND path < ?"""
 
 
 class Entries:
@@ -174,11 +174,11 @@ class Entries:
         """The associations that this process opened and nobody has ended."""
         return self._associations(CARRIED_BY, process)
 
-    def paths_in(self, folder: str) -> set[str]:
-        """The acknowledged files of one folder, relative to the state folder like `folder` itself."""
+    def sizes_in(self, folder: str) -> dict[str, int]:
+        """The acknowledged files of one folder, by paths relative to the state folder like `folder`."""
         # "0" is the character after "/".
         with self._writer.reading() as connection:
-            return {str(row[0]) for row in connection.execute(PATHS_BETWEEN, (f"{folder}/", f"{folder}0"))}
+            return dict(connection.execute(SIZES_BETWEEN, (f"{folder}/", f"{folder}0")).fetchall())
 
     def _associations(self, query: str, *values: int) -> list[AssociationId]:
         with self._writer.reading() as connection:

@@ -17,19 +17,30 @@ def private_folder(path: Path) -> Path:
 
 
 class NewFile:
-    """A file that did not exist, mode 0600, written from front to end by one thread at a time."""
+    """A file that did not exist, mode 0600, or with `over` one that does; written from front to end.
 
-    def __init__(self, path: Path) -> None:
+    For one thread at a time.
+    """
+
+    def __init__(self, path: Path, *, over: bool = False) -> None:
         self.path = path
-        self._descriptor: int | None = os.open(
-            path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600
-        )
+        how = os.O_WRONLY | os.O_CLOEXEC | (0 if over else os.O_CREAT | os.O_EXCL)
+        self._descriptor: int | None = os.open(path, how, 0o600)
 
     def write(self, part: bytes | memoryview) -> None:
         assert self._descriptor is not None, "the file is closed"
         rest = memoryview(part).cast("B")
         while rest:
             rest = rest[os.write(self._descriptor, rest) :]
+
+    def begin_to_sync(self) -> None:
+        """Has the kernel write without waiting for it; POSIX_FADV_DONTNEED is how Python says that."""
+        assert self._descriptor is not None, "the file is closed"
+        os.posix_fadvise(self._descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+
+    def cut(self, size_bytes: int) -> None:
+        assert self._descriptor is not None, "the file is closed"
+        os.ftruncate(self._descriptor, size_bytes)
 
     def sync(self) -> None:
         """Afterwards its bytes survive a power cut."""

@@ -8,11 +8,14 @@ from pathlib import Path
 from edge.domain.identity import AssociationId, SopInstanceUID
 from edge.errors import FixConfiguration
 from edge.ports import Clock
+from edge.spool.blanks import FOLDER, PART, Blanks, finish_part, holds_an_instance, parts_of, whole_path
 from edge.spool.doorbell import ring
 from edge.spool.entries import INBOX_DATABASE, Entries
 from edge.spool.files import private_folder, sync_folder
-from edge.spool.incoming import FOLDER, TEMPORARY, Disk, IncomingInstance, Named
+from edge.spool.incoming import Disk, IncomingInstance, Named
 
+# Blanks must not be what brings the disk to its floor.
+_ROOM_FOR_BLANKS = 1 << 30
 _UNJOURNALED = "unjournaled"
 _SHARDS = tuple(f"{shard:02x}" for shard in range(256))
 
@@ -46,7 +49,8 @@ class Inbox:
     """ports.InstanceStore on disk; its process holds `exclusive(state_dir, "receiver")`.
 
     Further processes of the same receiver give `joining` once that one has done `recover`; each opens its
-    own. Every new row rings the doorbell. `durable=False` leaves out every sync, for benchmarks alone.
+    own. Every new row rings the doorbell. `blanks` files are kept ready to be written over (blanks.py).
+    `durable=False` leaves out every sync, for benchmarks alone.
     """
 
     def __init__(
@@ -57,10 +61,10 @@ class Inbox:
         clock: Clock,
         durable: bool = True,
         joining: bool = False,
+        blanks: int = 0,
     ) -> None:
         self._state_dir = private_folder(state_dir)
         self._folder = private_folder(state_dir / FOLDER)
-        self._temporary = private_folder(self._folder / TEMPORARY)
         self._unjournaled = private_folder(self._folder / _UNJOURNALED)
         if not joining:
             for shard in _SHARDS:
@@ -68,10 +72,14 @@ class Inbox:
             sync_folder(self._folder)
             _refuse_files_without_journal(self._state_dir / INBOX_DATABASE, self._folder)
         self._entries = Entries(state_dir, clock, durable=durable, joining=joining)
-        self._disk = Disk(state_dir, self._entries, min_free_bytes, durable)
+        self._blanks = Blanks(self._folder, blanks, self._has_room, durable=durable)
+        self._disk = Disk(state_dir, self._entries, self._blanks, min_free_bytes, durable)
+        if joining:
+            self._blanks.start()
 
     def close(self) -> None:
         """Ends the writing; call it once no association is left."""
+        self._blanks.close()
         self._entries.close()
 
     def check(self) -> None:
@@ -111,7 +119,12 @@ class Inbox:
         return IncomingInstance(self._disk, named, preamble_and_meta)
 
     def process_ended(self, process: int) -> int:
-        """Aborts what a process that is no more left open, for its parent to call; returns how many."""
+        """Aborts what a process that is no more left open, for its parent to call; returns how many.
+
+        The parts it left are removed: an instance that it has a row of is whole.
+        """
+        for part in parts_of(self._folder, process):
+            part.unlink()
         left_open = self._entries.carried_by(process)
         for association_id in left_open:
             self.association_aborted(association_id, "receiver_process_ended")
@@ -123,28 +136,45 @@ class Inbox:
         A whole file without a row is set aside and never removed: a crash leaves one at most per
         association, but with a journal from a backup it is every instance acknowledged since.
         """
-        temporary = list(self._temporary.iterdir())
-        for path in temporary:
-            path.unlink()
-        for shard in _SHARDS:
-            self._set_aside(shard)
+        halves = sum(self._cleared(shard) for shard in _SHARDS)
         self._entries.reserve()
         still_open = self._entries.open_associations()
         for association_id in still_open:
             self.association_aborted(association_id, "receiver_restarted")
         unjournaled = sum(1 for _ in self._unjournaled.iterdir())
-        return Recovery(len(temporary), unjournaled, len(still_open), self._entries.lost)
+        self._blanks.start()
+        return Recovery(halves, unjournaled, len(still_open), self._entries.lost)
 
-    def _set_aside(self, shard: str) -> None:
+    def _cleared(self, shard: str) -> int:
+        """How many parts of instances were removed."""
         folder = self._folder / shard
-        journaled = self._entries.paths_in(f"{FOLDER}/{shard}")
-        without_row = [p for p in folder.iterdir() if f"{FOLDER}/{shard}/{p.name}" not in journaled]
+        sizes = self._entries.sizes_in(f"{FOLDER}/{shard}")
+        found = {path: f"{FOLDER}/{shard}/{whole_path(path).name}" for path in folder.iterdir()}
+        parts = [path for path in found if path.suffix == PART]
+        without_row = [path for path in found if path.suffix != PART and found[path] not in sizes]
+        halves = 0
+        for part in parts:
+            if found[part] in sizes:
+                # A power cut took the name, which was not synced; the bytes were.
+                finish_part(part, sizes[found[part]])
+            elif not holds_an_instance(part):
+                part.unlink()
+            elif self._entries.lost:
+                without_row.append(part)  # what the journal lacks may be this
+            else:
+                part.unlink()
+                halves += 1
         for path in without_row:
             # Names are random: an equal one is the same file, put back by hand.
-            path.rename(self._unjournaled / path.name)
+            path.rename(self._unjournaled / whole_path(path).name)
         if without_row:
             sync_folder(self._unjournaled)
+        if without_row or parts:
             sync_folder(folder)
+        return halves
+
+    def _has_room(self, size_bytes: int) -> bool:
+        return self.free_bytes() - size_bytes > self._disk.min_free_bytes + _ROOM_FOR_BLANKS
 
 
 def _refuse_files_without_journal(database: Path, folder: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import secrets
 from collections.abc import Generator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -14,12 +13,11 @@ from pathlib import Path
 from edge.domain.arrival import Reception, StoredInstance
 from edge.domain.identity import AssociationId, SopInstanceUID
 from edge.errors import InboxFull
+from edge.spool.blanks import FOLDER, Blanks, part_path, whole_path
 from edge.spool.doorbell import ring
 from edge.spool.entries import Entries
 from edge.spool.files import NO_ROOM, NewFile, sync_folder
 
-FOLDER = "inbox"
-TEMPORARY = "tmp"
 # How much is written between two looks at the free space.
 _LOOK_EVERY_BYTES = 4 << 20
 
@@ -30,6 +28,7 @@ class Disk:
 
     state_dir: Path
     entries: Entries
+    blanks: Blanks
     min_free_bytes: int
     durable: bool
 
@@ -65,15 +64,17 @@ class IncomingInstance:
         self._digest = hashlib.sha256()
         self._size_bytes = self._unlooked_bytes = 0
         self._file: NewFile | None = None
+        self._is_new = False
         # What exists of it under this name goes when it is given up.
         self._path: Path | None = None
         disk.require_room(len(preamble_and_meta))
         first = disk.entries.first(named.sop_instance_uid)
         if first is None or not (disk.state_dir / first.path).exists():
-            path = disk.state_dir / FOLDER / TEMPORARY / secrets.token_hex(16)
+            blank = disk.blanks.take()
+            path = blank or part_path(disk.state_dir / FOLDER)
             with _full_disk_is_inbox_full():
-                self._file = NewFile(path)
-            self._path = path
+                self._file = NewFile(path, over=blank is not None)
+            self._path, self._is_new = path, blank is None
         try:
             self._put(preamble_and_meta)
         except BaseException:
@@ -117,12 +118,13 @@ class IncomingInstance:
 
     def _committed(self) -> Reception:
         entries, named = self._disk.entries, self._named
-        name = secrets.token_hex(16)
+        # A repeat has no file of its own, and no use for the path.
+        path = whole_path(self._path).relative_to(self._disk.state_dir) if self._path else ""
         offered = StoredInstance(
             sop_instance_uid=named.sop_instance_uid,
             sop_class_uid=named.sop_class_uid,
             transfer_syntax_uid=named.transfer_syntax_uid,
-            path=f"{FOLDER}/{name[:2]}/{name}.dcm",
+            path=str(path),
             sha256=self._digest.hexdigest(),
             size_bytes=self._size_bytes,
         )
@@ -157,20 +159,31 @@ class IncomingInstance:
         return first
 
     def _move_to(self, path: str) -> None:
-        """Durable under this name when it returns."""
+        """Durable when it returns, under this name or that of the part, which recovery then changes.
+
+        Size before name, so that no power cut leaves a name without its size.
+        """
         if self._path is None:
             raise FileNotFoundError(errno.ENOENT, "the file of a repeat went away while it came", path)
         target = self._disk.state_dir / path
+        own = target == whole_path(self._path)
         file, self._file = self._file, None
         with _full_disk_is_inbox_full():
             if file is not None:
-                with closing(file):
-                    if self._disk.durable:
-                        file.sync()
+                self._seal(file)
+            if self._disk.durable and self._is_new and own:
+                sync_folder(target.parent)
             self._path.rename(target)
             self._path = target
-            if self._disk.durable:
+            if self._disk.durable and not own:
                 sync_folder(target.parent)
+
+    def _seal(self, file: NewFile) -> None:
+        with closing(file):
+            if self._disk.durable:
+                file.sync()
+            if not self._is_new:
+                file.cut(self._size_bytes)
 
 
 @contextmanager

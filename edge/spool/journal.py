@@ -6,7 +6,7 @@ import json
 import sqlite3
 import threading
 from collections.abc import Generator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from edge.domain.arrival import (
     StoredInstance,
 )
 from edge.domain.identity import SopInstanceUID
+from edge.spool.blanks import FOLDER, PART, finish_part, whole_path
 from edge.spool.continuity import JournalSpan
 from edge.spool.database import open_reader, sqlite_errors
 from edge.spool.entries import INBOX_DATABASE, INBOX_SCHEMA
@@ -39,6 +40,7 @@ STORED = ENTRIES.format(
     "entry.kind = 'instance_stored' AND entry.sequence IN (SELECT value FROM json_each(?))"
 )
 
+SIZE_OF = "SELECT size_bytes FROM entry WHERE kind = 'instance_stored' AND path = ?"
 SEQUENCE_OF = "SELECT sequence FROM entry WHERE kind = 'instance_stored' AND sop_instance_uid = ?"
 
 # An association without an end may still carry on, and one with an entry from ? on has carried on.
@@ -85,6 +87,14 @@ class InboxJournal:
     def instance_path(self, instance: StoredInstance) -> Path:
         """Where the Part 10 file of `instance` lies."""
         return self._state_dir / instance.path
+
+    def finish_parts(self) -> None:
+        """Gives what a power cut left under another name its own, should the receiver not be up yet."""
+        for part in (self._state_dir / FOLDER).glob(f"[0-9a-f][0-9a-f]/*{PART}"):
+            rows = self._rows(SIZE_OF, str(whole_path(part).relative_to(self._state_dir)))
+            if rows:
+                with suppress(FileNotFoundError):  # the receiver was first
+                    finish_part(part, rows[0][0])
 
     def close(self) -> None:
         with self._lock:

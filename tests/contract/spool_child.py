@@ -46,7 +46,7 @@ def acknowledge(line: str) -> None:
 
 def store_for_ever(state_dir: Path) -> None:
     """Four associations, each acknowledging uid and SHA-256 of every instance."""
-    inbox = Inbox(state_dir, min_free_bytes=0, clock=SystemClock())
+    inbox = Inbox(state_dir, min_free_bytes=0, clock=SystemClock(), blanks=16)
     inbox.recover()
 
     def association(number: int) -> None:

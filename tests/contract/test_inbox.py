@@ -205,7 +205,7 @@ def test_the_row_is_written_after_file_and_folder_are_synced(
     for name in ("fdatasync", "rename", "fsync"):
         note(name, getattr(os, name))
     store(inbox, b"pixels")
-    assert happened == ["fdatasync with 0 rows", "rename with 0 rows", "fsync with 0 rows"]
+    assert happened == ["fdatasync with 0 rows", "fsync with 0 rows", "rename with 0 rows"]
 
 
 def test_without_its_journal_an_inbox_with_instances_is_left_alone(tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ def test_recovery_keeps_what_is_acknowledged_and_ends_what_is_open(tmp_path: Pat
     inbox.association_aborted(AssociationId("aborted"), "peer_abort")
     store(inbox, b"pixels", association="open")
     (kept,) = files(tmp_path)
-    (tmp_path / "inbox" / "tmp" / "half").write_bytes(META)
+    (tmp_path / "inbox" / "aa" / f"aa{'0' * 30}.1.part").write_bytes(META)
     inbox.close()
     inbox = opened(tmp_path)
     assert inbox.recover() == Recovery(1, 0, 2)

@@ -1,0 +1,127 @@
+"""Files made ahead, for an instance to be written over.
+
+A new file costs a commit of the file system's own journal before its bytes are durable, and that waits for
+whatever else the machine writes. Over blocks that are there already, under a name that is durable, a sync
+writes the bytes and nothing else. Figures: ARCHITECTURE.md, "What a durable slice costs".
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import threading
+from collections import deque
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+from edge.spool.files import NewFile, sync_folder
+
+FOLDER = "inbox"
+# An uncompressed 512x512 slice and 64 KiB of header; what is larger grows the file, and pays for that alone.
+BLANK_BYTES = 576 << 10
+# What is not yet, or never became, a whole instance.
+PART = ".part"
+_BATCH = 16
+_ZEROS = bytes(BLANK_BYTES)
+
+
+def part_path(folder: Path) -> Path:
+    """A name nobody has, in the folder of its first two digits; it says which process the part is of."""
+    name = secrets.token_hex(16)
+    return folder / name[:2] / f"{name}.{os.getpid()}{PART}"
+
+
+def whole_path(part: Path) -> Path:
+    """Where the part will be as a whole instance."""
+    return part.with_name(part.name.partition(".")[0] + ".dcm")
+
+
+def parts_of(folder: Path, process: int) -> list[Path]:
+    """What a process that is no more left behind."""
+    return list(folder.glob(f"[0-9a-f][0-9a-f]/*.{process}{PART}"))
+
+
+class Blanks:
+    """Keeps `count` blanks ready in a thread of its own, while `room` says that so many bytes may be had.
+
+    They belong to this process: what is left of them after kill -9 the next recovery removes.
+    """
+
+    def __init__(self, folder: Path, count: int, room: Callable[[int], bool], *, durable: bool) -> None:
+        self._folder, self._count, self._room, self._durable = folder, count, room, durable
+        self._ready: deque[Path] = deque()
+        self._wanted = threading.Event()
+        self._stopping = False
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Not before a recovery has removed what an earlier run left."""
+        if self._count:
+            self._wanted.set()
+            self._thread = threading.Thread(target=self._keep_ready, name="blanks", daemon=True)
+            self._thread.start()
+
+    def __len__(self) -> int:
+        return len(self._ready)
+
+    def take(self) -> Path | None:
+        """A blank for its taker to write over and rename; None when there is none just now."""
+        self._wanted.set()
+        try:
+            return self._ready.popleft()
+        except IndexError:
+            return None
+
+    def close(self) -> None:
+        """Removes what was not taken."""
+        self._stopping = True
+        self._wanted.set()
+        if self._thread is not None:
+            self._thread.join()
+        while self._ready:
+            self._ready.popleft().unlink(missing_ok=True)
+
+    def _keep_ready(self) -> None:
+        while not self._stopping:
+            self._wanted.wait()
+            self._wanted.clear()
+            while not self._stopping and len(self._ready) < self._count:
+                if not self._room(_BATCH * BLANK_BYTES) or not self._made():
+                    break  # an instance does without, and says so itself if the disk is at an end
+
+    def _made(self) -> bool:
+        """A batch in one folder, so that one sync is for all the names; False when the disk would not."""
+        shard = part_path(self._folder).parent
+        paths = [shard / (shard.name + part_path(self._folder).name[2:]) for _ in range(_BATCH)]
+        files: list[NewFile] = []
+        try:
+            for path in paths:
+                files.append(NewFile(path))
+                files[-1].write(_ZEROS)
+                files[-1].begin_to_sync()
+            for file in files:
+                with closing(file):
+                    if self._durable:
+                        file.sync()
+            if self._durable:
+                sync_folder(shard)
+        except OSError:
+            for file in files:
+                file.close()
+                file.path.unlink(missing_ok=True)
+            return False
+        self._ready.extend(paths)
+        return True
+
+
+def finish_part(part: Path, size_bytes: int) -> None:
+    """Gives a part whose row is durable its size and its name, which a power cut took from it."""
+    os.truncate(part, size_bytes)
+    part.rename(whole_path(part))
+
+
+def holds_an_instance(part: Path) -> bool:
+    """Whether somebody began to write an instance into it (PS3.10 section 7.1)."""
+    with part.open("rb") as opened:
+        return opened.read(132)[128:] == b"DICM"
