@@ -183,6 +183,18 @@ def _parser() -> argparse.ArgumentParser:
     add("check", _check, "diagnose ports, disk, Triton, broker, models and clock, one line each")
     settings = add("settings", _print_settings, "print the effective settings, secrets masked")
     settings.add_argument("--doc", action="store_true", help="print the reference of every key instead")
+    from edge import ledger_command, show_command  # noqa: PLC0415 - see _up
+
+    show_command.add_arguments(
+        add(
+            "show",
+            show_command.show,
+            "what became of a study or series, on one line of time",
+            show_command.ABOUT,
+        )
+    )
+    ledger = commands.add_parser("ledger", help="verify, back up, restore and export the agent's memory")
+    ledger_command.add_subcommands(ledger)
     from edge.models_command import add_subcommands  # noqa: PLC0415 - see _up
 
     models = commands.add_parser("models", help="check and evaluate the models of the repository")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge.domain.chain import FIRST, chain_key, digest, link
-from edge.spool.trail import RECORDS, TRAIL_MARK, marked_length
+from edge.spool.trail import RECORDS, TRAIL_MARK, trail_length
 
 TRAIL = """
 SELECT number, at, series_token, what, subject, detail, record_table, record_row, record_fields,
@@ -70,7 +70,7 @@ def _records(connection: sqlite3.Connection) -> Iterator[str]:
 def _end(length: int, state_dir: Path | None, key: bytes) -> Iterator[str]:
     if state_dir is None:
         return
-    reached = marked_length(state_dir / TRAIL_MARK, chain_key(key))
+    reached = trail_length(state_dir, key)
     if reached is None:
         yield f"{TRAIL_MARK} was not written by this appliance: nobody knows if links are missing at the end"
     elif length < reached:

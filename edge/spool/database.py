@@ -174,7 +174,7 @@ def _connect(uri: str) -> sqlite3.Connection:
 
 
 def _prepare(connection: sqlite3.Connection, path: Path, schema: Schema) -> bool:
-    checked = _quick_check(connection, path)
+    checked = quick_check(connection, path)
     found = _known_version(connection, path, schema)
     connection.execute("PRAGMA journal_mode = WAL")
     for step in schema.missing(found):
@@ -182,7 +182,7 @@ def _prepare(connection: sqlite3.Connection, path: Path, schema: Schema) -> bool
     return checked
 
 
-def _quick_check(connection: sqlite3.Connection, path: Path) -> bool:
+def quick_check(connection: sqlite3.Connection, path: Path) -> bool:
     """Whether the whole file was looked at in time; raises FixConfiguration for what it found."""
     deadline = time.monotonic() + LONGEST_CHECK_S
     connection.set_progress_handler(lambda: time.monotonic() > deadline, _STEPS_PER_LOOK)

@@ -110,6 +110,11 @@ class Trail:
         return link(self._key, FIRST if before is None else before, (number, *fields))
 
 
+def trail_length(state_dir: Path, key: bytes) -> int | None:
+    """How long the trail of this appliance, whose identity key is `key`, got; see marked_length."""
+    return marked_length(state_dir / TRAIL_MARK, chain_key(key))
+
+
 def marked_length(path: Path, key: bytes) -> int | None:
     """What the mark at `path` says; 0 without one, None when nobody who has `key` wrote it."""
     written = path.read_text("ascii", "replace").strip("\0\n") if path.exists() else ""
