@@ -9,6 +9,7 @@ from enum import IntEnum
 from edge.errors import ShedLoad
 from edge.ports import Reception
 
+_UNUSABLE = frozenset([*map(chr, range(0x21)), "\x7f", "\\"])
 _NO_RESOURCES = frozenset({errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
 
 
@@ -69,4 +70,4 @@ def answer_to_error(error: Exception) -> StoreAnswer:
 
 def usable_uid(uid: str) -> bool:
     """1 to 64 printable ASCII characters; leading zeros and letters occur in the field and harm nobody."""
-    return 1 <= len(uid) <= 64 and all(0x20 < ord(c) < 0x7F and c != "\\" for c in uid)
+    return 1 <= len(uid) <= 64 and _UNUSABLE.isdisjoint(uid) and uid.isascii()

@@ -1,0 +1,301 @@
+"""What comes to an open port besides scanners: turned away with the standard's reason, and counted."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+import pytest
+from pydicom import Dataset
+
+from edge.dicom import pace
+from edge.dicom.dimse.command_set import NO_DATA_SET, CommandField, Element, read_command, write_command
+from edge.dicom.upper_layer import events as told
+from edge.dicom.upper_layer.associate import AssociateRequest
+from edge.dicom.upper_layer.layer import UpperLayer
+from edge.dicom.upper_layer.pdu import data_pdus
+from edge.dicom.upper_layer.user_information import UserInformation
+from edge.domain.arrival import AssociationAborted, AssociationReleased
+from edge.telemetry.events import AssociationRejected, ConnectionAborted, InstanceRefused
+from tests.contract.receiving import CT, Running, associate, receiving, send, small_series
+
+Start = Callable[..., Running]
+IMPLICIT, DEFLATED, VERIFICATION = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.1"
+ABORT = bytes.fromhex("070000000004")
+
+
+@pytest.fixture
+def start(tmp_path: Path, free_port: Callable[[], int]) -> Iterator[Start]:
+    with ExitStack() as stack:
+
+        def begin(**options: object) -> Running:
+            return stack.enter_context(receiving(tmp_path / "state", free_port(), **options))
+
+        yield begin
+
+
+@pytest.fixture
+def series() -> tuple[Dataset, ...]:
+    return small_series()
+
+
+class Stranger:
+    """A peer that says what it is told to, byte for byte; our own upper layer as a requestor."""
+
+    def __init__(self, running: Running) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", running.port), timeout=5)
+        self.layer = UpperLayer(max_pdu_bytes=16384)
+        self.heard: list[told.Indication] = []
+
+    def close(self) -> None:
+        self.socket.close()
+
+    def associate(self, *contexts: tuple[int, str, str], **fields: object) -> told.Indication:
+        proposed = tuple((n, abstract, (syntax,)) for n, abstract, syntax in contexts or ((1, CT, IMPLICIT),))
+        user = UserInformation(max_pdu_bytes=16384, asynchronous_window=(0, 0))
+        self.layer.connect(AssociateRequest("EDGE", "CT_1", proposed, user, **fields))
+        self.layer.connected()
+        self.socket.sendall(self.layer.bytes_to_send())
+        return self.hear()
+
+    def ask(self, context_id: int, elements: dict[int, int | str | bytes], data_set: bytes = b"") -> None:
+        has = 0 if data_set else NO_DATA_SET
+        command = write_command({Element.COMMAND_DATA_SET_TYPE: has, Element.MESSAGE_ID: 7, **elements})
+        self.layer.send_data(context_id, command, is_command=True)
+        if data_set:
+            self.layer.send_data(context_id, data_set, is_command=False)
+        self.socket.sendall(self.layer.bytes_to_send())
+
+    def hear(self) -> told.Indication:
+        while not self.heard:
+            content = self.socket.recv(65536)
+            assert content, "the connection ended without a word"
+            self.heard += self.layer.receive(content)
+        return self.heard.pop(0)
+
+    def status(self) -> int:
+        event = self.hear()
+        assert isinstance(event, told.DataReceived), event
+        return read_command(bytes(event.values[0][2])).number(Element.STATUS)
+
+
+@pytest.fixture
+def stranger() -> Iterator[Callable[[Running], Stranger]]:
+    with ExitStack() as stack:
+        yield lambda running: stack.enter_context(closing(Stranger(running)))
+
+
+Meet = Callable[[Running], Stranger]
+
+
+def told_of(running: Running, reason: str, timeout_s: float = 5.0) -> None:
+    deadline = time.monotonic() + timeout_s
+    while ConnectionAborted(reason, "127.0.0.1") not in running.events:
+        assert time.monotonic() < deadline, running.events
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    ("first", "reason"),
+    [
+        (b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n", "http_on_dicom_port"),
+        (bytes.fromhex("1603010200010001fc0303"), "tls_on_plain_port"),
+        (b"\x01\0" + b"\xff\xff\xff\xff", "pdu_too_long"),
+        (b"\x05\0\0\0\0\4\0\0\0\0", "unexpected_pdu"),
+    ],
+)
+def test_other_protocols_are_aborted_at_once(start: Start, first: bytes, reason: str) -> None:
+    running = start()
+    began = time.monotonic()
+    with socket.create_connection(("127.0.0.1", running.port), timeout=5) as other:
+        other.sendall(first)
+        assert other.recv(100) == ABORT + bytes(4)
+        assert other.recv(100) == b""
+    assert time.monotonic() - began < 3
+    told_of(running, reason)
+
+
+def test_who_says_nothing_is_hung_up_on(start: Start) -> None:
+    running = start(artim_timeout_s=0.3)
+    with socket.create_connection(("127.0.0.1", running.port), timeout=5) as silent:
+        silent.sendall(b"\x01\0\0\0")
+        assert silent.recv(100) == b""
+    told_of(running, "artim_expired")
+
+
+def test_a_hundred_idle_sockets_lock_nobody_out(start: Start, series: tuple[Dataset, ...]) -> None:
+    running = start(max_associations=2)
+    with ExitStack() as stack:
+        for _ in range(100):
+            stack.enter_context(socket.create_connection(("127.0.0.1", running.port), timeout=5))
+        assert send(running, *series) == [0x0000] * len(series)
+        told_of(running, "too_many_connections")
+
+
+def test_places_for_one_address_and_one_title_are_counted(start: Start) -> None:
+    running = start(max_associations_per_ae_title=1, max_associations_per_address=2)
+    first = associate(running)
+    assert first.is_established
+    assert not associate(running).is_established
+    other = associate(running, calling="CT_2")
+    assert other.is_established
+    assert not associate(running, calling="CT_3").is_established
+    assert running.events.count(AssociationRejected("local_limit_exceeded", "127.0.0.1")) == 2
+    first.release()
+    other.release()
+
+
+def test_a_sender_that_drips_is_aborted(
+    start: Start, stranger: Meet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pace, "_GRACE_S", 0.2)
+    running = start()
+    slow = stranger(running)
+    slow.associate()
+    for byte in data_pdus(1, bytes(400), is_command=True, max_pdu_bytes=0)[:40]:
+        slow.socket.sendall(bytes((byte,)))
+        time.sleep(0.02)
+    assert slow.hear() == told.Aborted(True, 2, 0)
+    (aborted,) = running.wait_for(AssociationAborted)
+    assert isinstance(aborted, AssociationAborted)
+    assert aborted.reason == "too_slow"
+    told_of(running, "too_slow")
+
+
+def test_an_association_ends_after_its_time(start: Start, stranger: Meet) -> None:
+    running = start(association_timeout_s=0.2)
+    long = stranger(running)
+    long.associate((1, VERIFICATION, IMPLICIT))
+    time.sleep(0.3)
+    long.ask(1, {Element.COMMAND_FIELD: CommandField.C_ECHO, Element.AFFECTED_SOP_CLASS_UID: VERIFICATION})
+    assert long.status() == 0x0000
+    assert long.hear() == told.Aborted(True, 2, 0)
+    running.wait_for(AssociationAborted)
+
+
+@pytest.mark.parametrize(
+    ("elements", "status"),
+    [
+        ({Element.COMMAND_FIELD: CommandField.N_ACTION, Element.REQUESTED_SOP_CLASS_UID: "1.2.3"}, 0x0211),
+        ({Element.COMMAND_FIELD: CommandField.C_FIND, Element.AFFECTED_SOP_CLASS_UID: CT}, 0x0211),
+        ({Element.COMMAND_FIELD: CommandField.C_ECHO, Element.AFFECTED_SOP_CLASS_UID: CT}, 0x0211),
+    ],
+)
+def test_an_operation_nobody_answers_is_refused(
+    start: Start, stranger: Meet, elements: dict[int, int | str | bytes], status: int
+) -> None:
+    asking = stranger(start())
+    asking.associate()
+    asking.ask(1, elements)
+    assert asking.status() == status
+    asking.ask(1, elements, b"x" * 40000)
+    assert asking.status() == status
+
+
+def test_a_c_store_without_data_set_or_uid_is_answered_and_the_next_is_taken(
+    start: Start, stranger: Meet
+) -> None:
+    running = start()
+    asking = stranger(running)
+    asking.associate()
+    store = {Element.COMMAND_FIELD: CommandField.C_STORE, Element.AFFECTED_SOP_CLASS_UID: CT}
+    named = {**store, Element.AFFECTED_SOP_INSTANCE_UID: "1.2.3"}
+    for elements, data_set, status in (
+        (named, b"", 0xC000),
+        (store, b"1234", 0x0117),
+        (named, b"1234", 0x0000),
+        (named, b"1234", 0x0000),
+        (named, b"4321", 0xB006),
+    ):
+        asking.ask(1, elements, data_set)
+        assert asking.status() == status
+    asking.layer.release()
+    asking.socket.sendall(asking.layer.bytes_to_send())
+    assert asking.hear() == told.ReleaseConfirmed()
+    running.wait_for(AssociationReleased)
+    assert InstanceRefused("0xC000", "empty_data_set") in running.events
+
+
+COMPLETE = write_command(
+    {Element.COMMAND_FIELD: 0x30, Element.MESSAGE_ID: 1, Element.COMMAND_DATA_SET_TYPE: 1}
+)
+
+
+@pytest.mark.parametrize(
+    ("sent", "abort", "reason"),
+    [
+        (
+            data_pdus(3, COMPLETE, is_command=True, max_pdu_bytes=0),
+            (2, 5),
+            "presentation_context_not_accepted",
+        ),
+        (data_pdus(1, b"1234", is_command=False, max_pdu_bytes=0), (0, 0), "data_set_unexpected"),
+        (data_pdus(1, COMPLETE, is_command=True, max_pdu_bytes=0) * 2, (0, 0), "command_within_data_set"),
+        (data_pdus(1, bytes(20000), is_command=True, max_pdu_bytes=16384), (0, 0), "command_too_long"),
+        (data_pdus(1, b"\1\2\3", is_command=True, max_pdu_bytes=0), (0, 0), "command_element"),
+    ],
+)
+def test_messages_out_of_turn_are_aborted_with_a_reason(
+    start: Start, stranger: Meet, sent: bytes, abort: tuple[int, int], reason: str
+) -> None:
+    running = start()
+    odd = stranger(running)
+    odd.associate()
+    odd.socket.sendall(sent)
+    assert odd.hear() == told.Aborted(True, *abort)
+    told_of(running, reason)
+    (aborted,) = running.wait_for(AssociationAborted)
+    assert isinstance(aborted, AssociationAborted)
+    assert aborted.reason == "protocol_error"
+
+
+def test_command_and_data_set_in_one_pdu_and_in_many_are_the_same(start: Start, stranger: Meet) -> None:
+    running = start()
+    asking = stranger(running)
+    asking.associate()
+    command = write_command(
+        {
+            Element.COMMAND_FIELD: CommandField.C_STORE,
+            Element.AFFECTED_SOP_CLASS_UID: CT,
+            Element.AFFECTED_SOP_INSTANCE_UID: "1.2.3",
+            Element.MESSAGE_ID: 1,
+            Element.COMMAND_DATA_SET_TYPE: 0,
+        }
+    )
+    values = [(command, 3), (b"12", 0), (b"", 0), (b"34", 2)]
+    body = b"".join(struct.pack(">LBB", len(v) + 2, 1, control) + v for v, control in values)
+    asking.socket.sendall(b"\4\0" + len(body).to_bytes(4, "big") + body)
+    assert asking.status() == 0x0000
+    for value, control in values:
+        asking.socket.sendall(struct.pack(">BxLLBB", 4, len(value) + 6, len(value) + 2, 1, control) + value)
+    assert asking.status() == 0x0000
+    assert len(running.kept()) == 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "label"),
+    [
+        ({"application_context": "1.2.3"}, "application_context_name_not_supported"),
+        ({"protocol_version": 2}, "protocol_version_not_supported"),
+    ],
+)
+def test_another_protocol_is_rejected(
+    start: Start, stranger: Meet, fields: dict[str, object], label: str
+) -> None:
+    running = start()
+    assert isinstance(stranger(running).associate(**fields), told.AssociationRejected)
+    assert AssociationRejected(label, "127.0.0.1") in running.events
+
+
+@pytest.mark.parametrize(("allowed", "result"), [((), 4), (("CT_1",), 0)])
+def test_deflated_is_taken_from_listed_peers_alone(
+    start: Start, stranger: Meet, allowed: tuple[str, ...], result: int
+) -> None:
+    answer = stranger(start(deflated_calling_ae_titles=allowed)).associate((1, CT, DEFLATED))
+    assert isinstance(answer, told.AssociationConfirmed)
+    assert answer.accept.contexts[0][1] == result
+    assert answer.accept.user.asynchronous_window is None
