@@ -11,13 +11,14 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from edge.errors import EdgeError
 from edge.ports import Clock
 from edge.settings import Settings
 
-_GIB = 1024**3
+_GIB, _DAY_S = 1024**3, 86400
 _WAIT_S = 2.0
 # Older than this software, or so far ahead that certificates and log retention go wrong.
 _YEARS = range(2026, 2100)
@@ -38,13 +39,14 @@ class Diagnosis:
 class Probes:
     """What only a room can ask; each returns one line for a person or raises EdgeError with its advice.
 
-    `echo` is given host, port and called AE title.
+    `echo` is given host, port and called AE title; `certificate` tells how many seconds ours has left.
     """
 
     echo: Callable[[str, int, str], str]
     triton: Callable[[], str]
     broker: Callable[[], str]
     models: Callable[[], str]
+    certificate: Callable[[datetime], float]
 
 
 def dicom(settings: Settings, probes: Probes, clock: Clock) -> Diagnosis:
@@ -53,6 +55,16 @@ def dicom(settings: Settings, probes: Probes, clock: Clock) -> Diagnosis:
     if not _listening(_reachable(host), port):
         return _bindable("dicom", host, port, "no receiver is running")
     return Diagnosis("dicom", True, probes.echo(_reachable(host), port, settings.dicom.ae_title))
+
+
+def tls(settings: Settings, probes: Probes, clock: Clock) -> Diagnosis:
+    """The files of dicom_tls can serve a handshake, and for how long."""
+    if not settings.dicom_tls.on:
+        return Diagnosis("tls", True, "off, DICOM is plain")
+    days = probes.certificate(clock.utc()) / _DAY_S
+    detail = f"port {settings.dicom_tls.port}, the certificate has {days:.0f} days left"
+    hint = "Renew it; new files are taken without a restart." if days < settings.dicom_tls.warn_days else ""
+    return Diagnosis("tls", None if hint else True, detail, hint)
 
 
 def disk(settings: Settings, probes: Probes, clock: Clock) -> Diagnosis:
@@ -138,6 +150,7 @@ def metrics(settings: Settings, probes: Probes, clock: Clock) -> Diagnosis:
 Check = Callable[[Settings, Probes, Clock], Diagnosis]
 CHECKS: Mapping[str, Check] = {
     "dicom": dicom,
+    "tls": tls,
     "disk": disk,
     "triton": triton,
     "broker": broker,

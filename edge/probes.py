@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import closing
+from datetime import datetime
 
 from edge.check import Probes
 from edge.clock import SystemClock
 from edge.dicom.echo import echo
+from edge.dicom.tls_gate import credentials
 from edge.errors import RetryPeer
 from edge.mqtt.subscriber import AlertSubscriber
 from edge.settings import Settings
@@ -25,6 +27,7 @@ def probes(settings: Settings) -> Probes:
         triton=lambda: asyncio.run(_triton(settings)),
         broker=lambda: _broker(settings),
         models=lambda: _models(settings),
+        certificate=lambda now: _certificate(settings, now),
     )
 
 
@@ -55,3 +58,8 @@ def _models(settings: Settings) -> str:
     folder = settings.models.repository / settings.models.active
     check_model(folder)
     return f"{settings.models.active}: tensors, digest and scope agree"
+
+
+def _certificate(settings: Settings, now: datetime) -> float:
+    _, own = credentials(settings.dicom_tls).load(now)
+    return (own.not_after - now).total_seconds()

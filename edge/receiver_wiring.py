@@ -8,6 +8,7 @@ from contextlib import closing
 
 from edge import __version__
 from edge.clock import SystemClock
+from edge.dicom.connection import Listener
 from edge.dicom.receiver import Receiver
 from edge.settings import Settings
 from edge.signals import stop_requested
@@ -36,7 +37,8 @@ def run_receiver(settings: Settings) -> None:
         closing(Inbox(state_dir, min_free_bytes=floor_bytes, clock=clock, blanks=_BLANKS)) as inbox,
     ):
         found = inbox.recover()
-        receiver = Receiver(settings.dicom, inbox, clock, emitter.emit)
+        listeners = _listeners(settings, clock, emitter)
+        receiver = Receiver(settings.dicom, inbox, clock, emitter.emit, listeners=listeners)
         endpoint = TelemetryEndpoint(
             settings.telemetry.host,
             settings.telemetry.receiver_port,
@@ -49,6 +51,17 @@ def run_receiver(settings: Settings) -> None:
             receiver.serve(stopping)
             emitter.emit(ApplianceStopping("receiver", "signal"))
             receiver.stop()
+
+
+def _listeners(settings: Settings, clock: SystemClock, emitter: Emitter) -> tuple[Listener, ...]:
+    """The plain port, and the TLS port beside it."""
+    plain = Listener(settings.dicom.host, settings.dicom.port)
+    if not settings.dicom_tls.on:
+        return (plain,)
+    from edge.dicom.tls_gate import TlsGate  # noqa: PLC0415 - without TLS no cryptography in memory
+
+    gate = TlsGate(settings.dicom_tls, clock, emitter.emit)
+    return plain, Listener(settings.dicom.host, settings.dicom_tls.port, gate)
 
 
 def _limit_memory(ceiling_bytes: int) -> None:

@@ -7,23 +7,18 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Literal
 
 from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
     SecretStr,
     model_validator,
 )
 
-from edge.domain.identity import AETitle
+from edge.peer_settings import DicomTlsSettings, PeerSettings, Place, Port, Title
+from edge.peer_settings import Section as _Section
 
 ENVIRONMENT_PREFIX = "EDGE_"
-Port = Annotated[int, Field(ge=1, le=65535)]
-Title = Annotated[str, AfterValidator(lambda v: str(AETitle(v)))]
-Place = Annotated[Path, AfterValidator(Path.expanduser)]
 
 
 def _default_state_dir() -> Path:
@@ -34,10 +29,6 @@ def _default_state_dir() -> Path:
 def _default_repository() -> Path:
     beside_package = Path(__file__).resolve().parent.parent / "model_repo"
     return beside_package if beside_package.is_dir() else Path("model_repo")
-
-
-class _Section(BaseModel):
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
 
 class ApplianceSettings(_Section):
@@ -65,6 +56,10 @@ class DicomSettings(_Section):
     calling_ae_titles: tuple[Title, ...] = Field(
         default=(), description="Allow-list of calling AE titles; empty admits any."
     )
+    peers: tuple[PeerSettings, ...] = Field(
+        default=(),
+        description="Who may associate, bound to addresses and certificates; replaces calling_ae_titles.",
+    )
     min_free_gib: float = Field(default=2.0, ge=0, description="Below this, C-STORE answers 0xA700.")
     max_associations: int = Field(default=32, ge=1, le=512, description="Associations at the same time.")
     max_associations_per_address: int = Field(
@@ -81,7 +76,7 @@ class DicomSettings(_Section):
         default=60.0, gt=0, description="A silent association is aborted after this."
     )
     artim_timeout_s: float = Field(
-        default=5.0, gt=0, description="Longest wait for A-ASSOCIATE-RQ after the connection (ARTIM)."
+        default=5.0, gt=0, description="Longest TLS handshake, and wait for A-ASSOCIATE-RQ after it (ARTIM)."
     )
     association_timeout_s: float = Field(
         default=86400.0, gt=0, description="An association is aborted after this, whatever it does."
@@ -211,6 +206,7 @@ class Settings(_Section):
     appliance: ApplianceSettings = Field(default_factory=lambda: ApplianceSettings())
     dicom: DicomSettings = Field(default_factory=lambda: DicomSettings())
     reading: ReadingSettings = Field(default_factory=lambda: ReadingSettings())
+    dicom_tls: DicomTlsSettings = Field(default_factory=lambda: DicomTlsSettings())
     triton: TritonSettings = Field(default_factory=lambda: TritonSettings())
     models: ModelSettings = Field(default_factory=lambda: ModelSettings())
     mqtt: MqttSettings = Field(default_factory=lambda: MqttSettings())

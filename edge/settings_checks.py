@@ -13,12 +13,21 @@ _OTHERS_MAY_READ = 0o077
 
 def contradictions(settings: Settings) -> list[str]:
     """One line per fault, each starting with the path of a key; empty when all is well."""
-    return [*_ports(settings), *_tls(settings), *_password(settings), *_timers(settings)]
+    return [
+        *_ports(settings),
+        *_dicom_tls(settings),
+        *_peers(settings),
+        *_tls(settings),
+        *_password(settings),
+        *_timers(settings),
+    ]
 
 
 def _ports(settings: Settings) -> Iterator[str]:
     users: dict[int, list[str]] = defaultdict(list)
     users[settings.dicom.port].append("dicom.port")
+    if settings.dicom_tls.on:
+        users[settings.dicom_tls.port].append("dicom_tls.port")
     users[settings.telemetry.receiver_port].append("telemetry.receiver_port")
     users[settings.telemetry.agent_port].append("telemetry.agent_port")
     grpc_port = settings.triton.grpc_url.rpartition(":")[2]
@@ -34,6 +43,28 @@ def _ports(settings: Settings) -> Iterator[str]:
     for port, names in users.items():
         if len(names) > 1:
             yield f"{names[0]}: port {port} is also {' and '.join(names[1:])}"
+
+
+def _dicom_tls(settings: Settings) -> Iterator[str]:
+    tls = settings.dicom_tls
+    files = {"certificate_file": tls.certificate_file, "key_file": tls.key_file, "ca_file": tls.ca_file}
+    for name, path in files.items():
+        if path is not None:
+            yield from _file_is_there(f"dicom_tls.{name}", path)
+        elif any(files.values()):
+            yield f"dicom_tls.{name}: needed beside the other files of dicom_tls"
+    if tls.key_file is not None:
+        yield from _only_ours("dicom_tls.key_file", tls.key_file)
+    if tls.on and not settings.dicom.peers:
+        yield "dicom.peers: needed with dicom_tls; it says which certificate belongs to which AE title"
+
+
+def _peers(settings: Settings) -> Iterator[str]:
+    if settings.dicom.peers and settings.dicom.calling_ae_titles:
+        yield "dicom.calling_ae_titles: has no effect beside dicom.peers; list the titles there"
+    for place, peer in enumerate(settings.dicom.peers):
+        if settings.dicom_tls.on and not (peer.certificates or peer.plain):
+            yield f"dicom.peers.{place}: {peer.ae_title} needs certificates, or plain = true"
 
 
 def _tls(settings: Settings) -> Iterator[str]:
@@ -52,6 +83,8 @@ def _tls(settings: Settings) -> Iterator[str]:
         if not mqtt.tls:
             yield f"mqtt.{name}: has no effect without mqtt.tls = true"
         yield from _file_is_there(f"mqtt.{name}", path)
+    if mqtt.key_file is not None:
+        yield from _only_ours("mqtt.key_file", mqtt.key_file)
 
 
 def _password(settings: Settings) -> Iterator[str]:
@@ -60,8 +93,7 @@ def _password(settings: Settings) -> Iterator[str]:
         yield "mqtt.username: needed beside a password"
     if mqtt.password_file is not None:
         yield from _file_is_there("mqtt.password_file", mqtt.password_file)
-        if mqtt.password_file.is_file() and mqtt.password_file.stat().st_mode & _OTHERS_MAY_READ:
-            yield f"mqtt.password_file: others may read {mqtt.password_file}; chmod 600"
+        yield from _only_ours("mqtt.password_file", mqtt.password_file)
 
 
 def _timers(settings: Settings) -> Iterator[str]:
@@ -72,3 +104,8 @@ def _timers(settings: Settings) -> Iterator[str]:
 def _file_is_there(key: str, path: Path) -> Iterator[str]:
     if not path.is_file():
         yield f"{key}: there is no file {path}"
+
+
+def _only_ours(key: str, path: Path) -> Iterator[str]:
+    if path.is_file() and path.stat().st_mode & _OTHERS_MAY_READ:
+        yield f"{key}: others may read {path}; chmod 600"

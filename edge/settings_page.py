@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from pydantic import BaseModel
 
+from edge.peer_settings import PeerSettings
 from edge.settings import Settings
 from edge.settings_source import CONFIG_VARIABLE, USUAL_FILES, variable
 
@@ -40,17 +41,26 @@ def reference() -> str:
     definitions: Mapping[str, Any] = Settings.model_json_schema()["$defs"]
     for section, model in _sections(Settings()):
         text += f"\n## [{section}]\n{(type(model).__doc__ or '').strip()}\n\n"
-        text += "| key | type | default | environment | meaning |\n|---|---|---|---|---|\n"
+        text += _row("key", "type", "default", "environment", "meaning") + "|---|---|---|---|---|\n"
         for key, schema in definitions[type(model).__name__]["properties"].items():
-            cells = (
-                f"`{section}.{key}`",
-                _type(schema),
-                _default(schema),
-                f"`{variable(section, key)}`",
-                schema["description"],
+            environment = f"`{variable(section, key)}`"
+            text += _row(
+                f"`{section}.{key}`", _type(schema), _default(schema), environment, schema["description"]
             )
-            text += f"| {' | '.join(c.replace('|', '&#124;') for c in cells)} |\n"
+    return text + _peers(definitions[PeerSettings.__name__])
+
+
+def _peers(schema: Mapping[str, Any]) -> str:
+    text = f"\n## [[dicom.peers]]\n{(PeerSettings.__doc__ or '').strip()}\n\n"
+    text += _row("key", "type", "default", "meaning") + "|---|---|---|---|\n"
+    for key, one in schema["properties"].items():
+        default = "required" if key in schema["required"] else _default(one)
+        text += _row(f"`{key}`", _type(one), default, one["description"])
     return text
+
+
+def _row(*cells: str) -> str:
+    return f"| {' | '.join(c.replace('|', '&#124;') for c in cells)} |\n"
 
 
 def _sections(settings: Settings) -> Iterator[tuple[str, BaseModel]]:
@@ -84,6 +94,8 @@ def _type(schema: Mapping[str, Any]) -> str:
     """The type in words, with its limits."""
     options: list[Mapping[str, Any]] = [s for s in schema.get("anyOf", [schema]) if s.get("type") != "null"]
     (only,) = options
+    if "$ref" in only.get("items", {}):
+        return "list of tables, see below"
     if "enum" in only:
         return " or ".join(f"`{v}`" for v in only["enum"])
     words = {"integer": "whole number", "number": "number", "boolean": "true or false", "string": "text"}

@@ -13,6 +13,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsError
 
 from edge.errors import FixConfiguration
+from edge.peer_settings import PeerSettings
 from edge.settings import ENVIRONMENT_PREFIX, Settings
 from edge.settings_checks import contradictions
 
@@ -134,11 +135,18 @@ def _say(error: ErrorDetails, path: Path | None, from_variables: Mapping[str, An
     else:
         source = str(path) if path is not None else "settings"
     if error["type"] == "extra_forbidden":
-        known = list(Settings.model_fields) if len(place) == 1 else [".".join(k) for k in keys()]
-        return f"{source}: {key}: unknown key{_nearest(key, known)}"
+        return f"{source}: {key}: unknown key{_nearest(key, _known_beside(place))}"
     message = error["msg"].removeprefix("Value error, ")
     given = f", not {error['input']!r}" if _showable(place) and _short(error["input"]) else ""
     return f"{source}: {key + ': ' if key else ''}{message}{given}"
+
+
+def _known_beside(place: list[str]) -> list[str]:
+    if len(place) == 1:
+        return list(Settings.model_fields)
+    if place[:2] == ["dicom", "peers"]:
+        return [".".join([*place[:-1], name]) for name in PeerSettings.model_fields]
+    return [".".join(k) for k in keys()]
 
 
 def _short(value: object) -> bool:

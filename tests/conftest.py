@@ -19,6 +19,7 @@ PACKAGE_OF_PEER = {
     "echoscu": "dcmtk",
     "storescp": "dcmtk",
     "Orthanc": "orthanc",
+    "openssl": "openssl",
     "promtool": "prometheus",
 }
 

@@ -33,6 +33,13 @@ from edge.telemetry.events import (
     TaskFailed,
     TritonHealthChanged,
 )
+from edge.telemetry.tls_events import (
+    CertificateExpiring,
+    CertificateMeasured,
+    CertificatesRefused,
+    CertificatesReplaced,
+    TlsHandshakeFailed,
+)
 
 TITLE = "CT_ER_SECRET"
 ADDRESS = "192.0.2.17"
@@ -43,6 +50,11 @@ ONE_OF_EACH: tuple[Happening, ...] = (
     ApplianceStopping("agent", "SIGTERM"),
     AssociationAccepted(TITLE, ADDRESS),
     AssociationRejected("calling_ae_title_not_recognized", ADDRESS),
+    TlsHandshakeFailed("unknown_ca", ADDRESS),
+    CertificateMeasured("dicom", 86_400.0),
+    CertificateExpiring("dicom", 12.5),
+    CertificatesReplaced("dicom", "2030-01-01"),
+    CertificatesRefused("dicom", "the old one stays in use"),
     AssociationEnded("aborted", "peer", 12),
     ConnectionAborted("unrecognized_pdu", ADDRESS),
     RanAsRoot("receiver"),

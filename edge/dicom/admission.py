@@ -6,34 +6,32 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
 
+from edge.dicom.peers import Mismatch, Peer, PeerRow, mismatch
 from edge.dicom.upper_layer.reasons import RejectReason
 from edge.domain.identity import AETitle
 from edge.settings import DicomSettings
 
-__all__ = ["Admission", "Peer", "RejectReason"]
+__all__ = ["Admission", "Peer", "Refusal", "RejectReason"]
 
 
 @dataclass(frozen=True, slots=True)
-class Peer:
-    """Who is at the other end of a connection, before it says who it is.
+class Refusal:
+    """`reason` goes on the wire; `mismatch` says more, to ops alone: a stranger need not know the table."""
 
-    `certificate` is the peer's own, DER, and None on a plain port or where none was asked for.
-    """
-
-    address: str
-    encrypted: bool = False
-    certificate: bytes | None = None
+    reason: RejectReason
+    mismatch: Mismatch | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """Whom the receiver talks to; an empty allow-list admits every calling AE title."""
+    """Whom the receiver talks to: rows of dicom.peers, else an allow-list; an empty one admits any."""
 
     ae_title: str
     calling_ae_titles: frozenset[str]
     max_associations: int
     max_per_address: int
     max_per_ae_title: int
+    peers: tuple[PeerRow, ...] = ()
 
     @classmethod
     def from_settings(cls, settings: DicomSettings) -> Self:
@@ -43,31 +41,35 @@ class Admission:
             settings.max_associations,
             settings.max_associations_per_address,
             settings.max_associations_per_ae_title,
+            tuple(PeerRow.from_settings(one) for one in settings.peers),
         )
 
     def admit(
         self, *, calling: str, called: str, peer: Peer, others: Iterable[tuple[str, str]]
-    ) -> RejectReason | None:
+    ) -> Refusal | None:
         """None when the peer is welcome; `others` are address and calling AE title of every open association.
 
         Titles are compared without leading and trailing spaces, and with case (PS3.8 9.3.2).
         """
         if called.strip(" ") != self.ae_title:
-            return RejectReason.CALLED_AE_TITLE_NOT_RECOGNIZED
+            return Refusal(RejectReason.CALLED_AE_TITLE_NOT_RECOGNIZED)
         title = _valid(calling)
         if title is None or (self.calling_ae_titles and title not in self.calling_ae_titles):
-            return RejectReason.CALLING_AE_TITLE_NOT_RECOGNIZED
+            return Refusal(RejectReason.CALLING_AE_TITLE_NOT_RECOGNIZED)
+        missed = mismatch(self.peers, title, peer) if self.peers else None
+        if missed is not None:
+            return Refusal(RejectReason.CALLING_AE_TITLE_NOT_RECOGNIZED, missed)
         open_now = list(others)
         if (
             len(open_now) >= self.max_associations
             or sum(address == peer.address for address, _ in open_now) >= self.max_per_address
             or sum(other == title for _, other in open_now) >= self.max_per_ae_title
         ):
-            return RejectReason.LOCAL_LIMIT_EXCEEDED
+            return Refusal(RejectReason.LOCAL_LIMIT_EXCEEDED)
         return None
 
 
-def _valid(title: str) -> str | None:
+def _valid(title: str) -> AETitle | None:
     try:
         return AETitle(title)
     except ValueError:

@@ -4,29 +4,43 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from struct import pack
+from typing import Protocol
 
 from edge.dicom.admission import Peer
 
-TlsContexts = Callable[[], ssl.SSLContext]
+
+class TlsEntrance(Protocol):
+    """What makes an accepted connection an encrypted one of a known peer; tls_gate.py has it."""
+
+    def enter(self, accepted: socket.socket, address: str, timeout_s: float) -> tuple[ssl.SSLSocket, Peer]:
+        """Raises OSError when there is no agreement; the reason is told by then."""
+        ...
+
+    def look(self) -> None:
+        """To be called once a second: certificates may have been renewed."""
+        ...
+
+    def measure(self) -> None:
+        """Tells how long the certificate is good for."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """Where to listen; `tls` is asked for a context at each connection: certificates may be renewed."""
+    """Where to listen; with `tls` every connection begins with a handshake."""
 
     host: str
     port: int
-    tls: TlsContexts | None = None
+    tls: TlsEntrance | None = None
 
 
 class Connection:
     """Of one thread, but for `interrupt`. Waits raise TimeoutError, and OSError when the peer is gone."""
 
-    def __init__(self, accepted: socket.socket, address: str, tls: TlsContexts | None) -> None:
+    def __init__(self, accepted: socket.socket, address: str, tls: TlsEntrance | None) -> None:
         self._socket = accepted
         self._tls = tls
         self._timeouts: dict[int, float] = {}
@@ -35,13 +49,9 @@ class Connection:
         accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def shake_hands(self, timeout_s: float) -> None:
-        """TLS, where this listener speaks it; raises OSError (ssl.SSLError) when there is no agreement."""
-        if self._tls is None:
-            return
-        self._socket.settimeout(timeout_s)
-        encrypted = self._tls().wrap_socket(self._socket, server_side=True)
-        self._socket = encrypted
-        self.peer = Peer(self.peer.address, encrypted=True, certificate=encrypted.getpeercert(True))
+        """TLS, where this listener speaks it; raises OSError when there is no agreement."""
+        if self._tls is not None:
+            self._socket, self.peer = self._tls.enter(self._socket, self.peer.address, timeout_s)
 
     def receive(self, space: memoryview, timeout_s: float) -> int:
         """How many bytes came, 0 at the end."""
@@ -59,27 +69,29 @@ class Connection:
         except BlockingIOError as error:
             raise TimeoutError from error
 
+    # SSLSocket.shutdown would take the encryption away, and the A-ABORT to come would go out in plain.
+
     def say_no_more(self) -> None:
         """The peer reads what was sent to it and then an end, though this side still listens."""
         with suppress(OSError):
-            self._socket.shutdown(socket.SHUT_WR)
+            socket.socket.shutdown(self._socket, socket.SHUT_WR)
 
     def interrupt(self) -> None:
         """Ends a wait in `receive`, from any thread: it returns 0."""
         with suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RD)
+            socket.socket.shutdown(self._socket, socket.SHUT_RD)
 
     def close(self) -> None:
         self._socket.close()
 
     def _limit(self, option: int, timeout_s: float) -> None:
         """In the kernel on a plain socket: Python's own timeout costs a poll(2) before each recv(2)."""
-        if self._timeouts.get(option) == timeout_s:
-            return
-        self._timeouts[option] = timeout_s
         if self._tls is not None:
             self._socket.settimeout(timeout_s)
             return
+        if self._timeouts.get(option) == timeout_s:
+            return
+        self._timeouts[option] = timeout_s
         seconds, fraction = divmod(timeout_s, 1)
         # No time at all would mean for ever.
         microseconds = max(int(fraction * 1e6), int(not seconds))

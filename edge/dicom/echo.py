@@ -29,7 +29,7 @@ def echo(host: str, port: int, called_ae_title: str) -> str:
     if not association.is_established:
         raise RetryPeer(
             f"{host}:{port} admits no association of {CALLING_AE_TITLE} with {called_ae_title}",
-            hint=f"Is it our receiver, and is {CALLING_AE_TITLE} in dicom.calling_ae_titles?",
+            hint=f"Is it our receiver, and is {CALLING_AE_TITLE} among those who may call (plain)?",
         )
     try:
         status = association.send_c_echo()

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from edge.dicom.admission import Admission, Peer, RejectReason
+from edge.dicom.admission import Admission, Peer, Refusal, RejectReason
 from edge.dicom.file_meta import preamble_and_meta
+from edge.dicom.peers import Mismatch
 from edge.dicom.status import (
     BAD_INSTANCE_UID,
     EMPTY_DATA_SET,
@@ -164,23 +165,23 @@ class Intake:
         session = Session(AssociationId(secrets.token_hex(8)), title, called.strip(" "), peer.address)
         with self._lock:
             others = [(other.address, other.calling) for other in self._sessions]
-            reason = self._admission.admit(calling=calling, called=called, peer=peer, others=others)
-            if reason is None:
+            refusal = self._admission.admit(calling=calling, called=called, peer=peer, others=others)
+            if refusal is None:
                 self._sessions[session] = None
-        if reason is None and not self._recorded(session):
+        if refusal is None and not self._recorded(session):
             # An association that the journal cannot record would end unseen, so it must not begin.
-            reason = RejectReason.TEMPORARY_CONGESTION
+            refusal = Refusal(RejectReason.TEMPORARY_CONGESTION)
             with self._lock:
                 del self._sessions[session]
-        if reason is None:
+        if refusal is None:
             self.tell(AssociationAccepted(session.calling, peer.address))
             return session
-        self.refused(reason, peer)
-        return reason
+        self.refused(refusal.reason, peer, refusal.mismatch)
+        return refusal.reason
 
-    def refused(self, reason: RejectReason, peer: Peer) -> None:
+    def refused(self, reason: RejectReason, peer: Peer, mismatch: Mismatch | None = None) -> None:
         """Tells of an association that was rejected, here or by the upper layer itself."""
-        self.tell(AssociationRejected(reason.label, peer.address))
+        self.tell(AssociationRejected(reason.label, peer.address, mismatch or ""))
 
     def deposit(self, session: Session, request: StoreRequest) -> Deposit:
         """Where the data set of one C-STORE goes."""

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 from edge.dicom.admission import Admission
-from edge.dicom.connection import Connection, Listener, TlsContexts
+from edge.dicom.connection import Connection, Listener, TlsEntrance
 from edge.dicom.conversation import Conversation
 from edge.dicom.dimse.services import VERIFICATION, Service
 from edge.dicom.intake import Intake
@@ -83,8 +83,13 @@ class Receiver:
         while True:
             self._intake.retry_ends()
             self._store.check()
-            if rounds % _MEASURE_EVERY == 0:
+            measuring = rounds % _MEASURE_EVERY == 0
+            if measuring:
                 self._emit(SpoolMeasured(self._store.free_bytes()))
+            for entrance in (one.tls for one in self._listeners if one.tls is not None):
+                entrance.look()
+                if measuring:
+                    entrance.measure()
             rounds += 1
             if stopping.wait(_WATCH_S):
                 return
@@ -125,7 +130,7 @@ class Receiver:
                 hint="Stop what uses the port, or set dicom.host and dicom.port to an address of this box.",
             ) from error
 
-    def _accept(self, listening: socket.socket, tls: TlsContexts | None) -> None:
+    def _accept(self, listening: socket.socket, tls: TlsEntrance | None) -> None:
         while not self._stopping.is_set():
             try:
                 accepted, address = listening.accept()
@@ -137,7 +142,7 @@ class Receiver:
                 continue
             self._converse(accepted, str(address[0]), tls)
 
-    def _converse(self, accepted: socket.socket, address: str, tls: TlsContexts | None) -> None:
+    def _converse(self, accepted: socket.socket, address: str, tls: TlsEntrance | None) -> None:
         try:
             connection = Connection(accepted, address, tls)
         except OSError:  # reset before the first option was set

@@ -16,6 +16,7 @@ from edge.telemetry.receiver_events import (
     InstanceReceived,
     InstanceRefused,
 )
+from edge.telemetry.tls_events import TlsHappening
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,4 +223,5 @@ Happening = (
     | HeartbeatSent
     | ProgressMeasured
     | TaskFailed
+    | TlsHappening
 )

@@ -10,6 +10,7 @@ from edge.domain.completeness import CompletionReason
 from edge.domain.outcome import OutcomeKind
 from edge.domain.unusable import UnusableReason
 from edge.telemetry.instruments import Metric, counter, gauge, histogram
+from edge.telemetry.tls_metrics import TLS_CATALOGUE
 
 STAGES = ("receive", "decode", "queue", "infer", "settle", "publish")
 TRITON_STATES = ("serving", "suspect", "down", "fallback")
@@ -227,4 +228,7 @@ BUILD_INFO = gauge(
     "edge_build_info", "1, with the version and role of this process.", frozenset(), ("version", "role")
 )
 
-CATALOGUE: tuple[Metric, ...] = tuple(m for m in list(globals().values()) if isinstance(m, Metric))
+CATALOGUE: tuple[Metric, ...] = (
+    *(m for m in list(globals().values()) if isinstance(m, Metric)),
+    *TLS_CATALOGUE,
+)

@@ -8,6 +8,8 @@ from typing import Any, Literal, TypeVar
 
 from edge.telemetry import events as e
 from edge.telemetry import metrics as m
+from edge.telemetry import tls_events as t
+from edge.telemetry import tls_metrics as tm
 from edge.telemetry.instruments import Instruments
 
 Level = Literal["debug", "info", "warning", "error"]
@@ -35,6 +37,8 @@ def _log_only(_i: Instruments, _h: object) -> None:
 
 def _rejected(i: Instruments, h: e.AssociationRejected) -> None:
     i.count(m.ASSOCIATIONS_REJECTED, reason=h.reason)
+    if h.mismatch:
+        i.count(tm.PEER_MISMATCHES, mismatch=h.mismatch)
 
 
 def _ended(i: Instruments, h: e.AssociationEnded) -> None:
@@ -100,6 +104,15 @@ _to(e.ApplianceStopping, "info", _log_only)
 _to(e.RanAsRoot, "warning", _log_only)
 _to(e.AssociationAccepted, "info", lambda i, _: i.count(m.ASSOCIATIONS_ACCEPTED))
 _to(e.AssociationRejected, "warning", _rejected)
+_to(t.TlsHandshakeFailed, "warning", lambda i, h: i.count(tm.TLS_HANDSHAKE_FAILURES, reason=h.reason))
+_to(
+    t.CertificateMeasured,
+    "debug",
+    lambda i, h: i.set(tm.CERTIFICATE_EXPIRES, h.expires_in_s, certificate=h.certificate),
+)
+_to(t.CertificateExpiring, "warning", _log_only)
+_to(t.CertificatesReplaced, "info", lambda i, _: i.count(tm.CERTIFICATES_REPLACED, result="replaced"))
+_to(t.CertificatesRefused, "error", lambda i, _: i.count(tm.CERTIFICATES_REPLACED, result="refused"))
 _to(e.AssociationEnded, lambda h: "info" if h.how == "released" else "warning", _ended)
 _to(e.ConnectionAborted, "warning", lambda i, h: i.count(m.CONNECTIONS_ABORTED, reason=h.reason))
 _to(e.InstanceReceived, lambda h: "warning" if h.result == "conflict" else "debug", _received)

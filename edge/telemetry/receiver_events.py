@@ -13,10 +13,11 @@ class AssociationAccepted:
 
 @dataclass(frozen=True, slots=True)
 class AssociationRejected:
-    """`reason` is the reject reason of PS3.8 table 9-21 in snake_case."""
+    """`reason` is the reject reason of PS3.8 table 9-21 in snake_case; `mismatch` what dicom.peers missed."""
 
     reason: str
     peer_address: str
+    mismatch: str = ""
 
 
 @dataclass(frozen=True, slots=True)

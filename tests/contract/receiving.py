@@ -20,13 +20,16 @@ from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, JPEG2000
 from pynetdicom import AE
 from pynetdicom.association import Association
 
+from edge.dicom.connection import Listener
 from edge.dicom.phantom_series import phantom_instances
 from edge.dicom.receiver import Receiver
+from edge.dicom.tls_gate import TlsGate
 from edge.domain.arrival import (
     Arrival,
     InstanceStored,
 )
 from edge.imaging.phantom import Acquisition, head_phantom
+from edge.peer_settings import DicomTlsSettings
 from edge.settings import DicomSettings
 from edge.spool.inbox import Inbox
 from edge.spool.journal import InboxJournal
@@ -76,12 +79,22 @@ class Running:
 
 @contextmanager
 def receiving(
-    state_dir: Path, port: int, *, min_free_bytes: int = 0, inbox: type[Inbox] = Inbox, **settings: object
+    state_dir: Path,
+    port: int,
+    *,
+    min_free_bytes: int = 0,
+    inbox: type[Inbox] = Inbox,
+    tls: DicomTlsSettings | None = None,
+    **settings: object,
 ) -> Iterator[Running]:
-    """A receiver that serves in a thread of this process until the block ends."""
+    """A receiver that serves in a thread of this process until the block ends, with `tls` on its port too."""
     store = inbox(state_dir, min_free_bytes=min_free_bytes, clock=RealClock())
     events: list[Happening] = []
-    receiver = Receiver(DicomSettings(port=port, **settings), store, RealClock(), events.append)
+    chosen = DicomSettings(port=port, **settings)
+    listeners = [Listener(chosen.host, port)]
+    if tls is not None:
+        listeners.append(Listener(chosen.host, tls.port, TlsGate(tls, RealClock(), events.append)))
+    receiver = Receiver(chosen, store, RealClock(), events.append, listeners=listeners)
     receiver.start()
     done = threading.Event()
     serving = threading.Thread(target=receiver.serve, args=(done,))

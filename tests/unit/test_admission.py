@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.dicom.admission import Admission, Peer, RejectReason
+from edge.dicom.admission import Admission, Peer, Refusal, RejectReason
 from edge.dicom.file_meta import preamble_and_meta
 from edge.dicom.status import StoreStatus, answer_to_error, answer_to_reception, usable_uid
 from edge.dicom.uids import derived_uid
@@ -39,7 +39,8 @@ def test_admission_answers_with_the_standards_reason(
     admission: Admission, calling: str, called: str, already_open: int, reason: RejectReason | None
 ) -> None:
     others = [("10.0.0.1", "OTHER")] * already_open
-    assert admission.admit(calling=calling, called=called, peer=Peer("10.0.0.2"), others=others) is reason
+    refusal = admission.admit(calling=calling, called=called, peer=Peer("10.0.0.2"), others=others)
+    assert refusal == (Refusal(reason) if reason is not None else None)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +55,8 @@ def test_one_address_or_title_cannot_have_every_place(
     others: list[tuple[str, str]], reason: RejectReason | None
 ) -> None:
     admission = Admission("EDGE", frozenset(), 32, 2, 2)
-    assert admission.admit(calling="A ", called="EDGE", peer=Peer("10.0.0.2"), others=others) is reason
+    refusal = admission.admit(calling="A ", called="EDGE", peer=Peer("10.0.0.2"), others=others)
+    assert refusal == (Refusal(reason) if reason is not None else None)
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ WELL = Probes(
     triton=lambda: "ready",
     broker=lambda: "connected",
     models=lambda: "one model",
+    certificate=lambda now: 40 * 86400.0,
 )
 
 
@@ -80,6 +81,22 @@ def test_a_probe_that_raises_is_a_diagnosis_and_the_others_still_run(
         Diagnosis("broker", False, detail, hint),
         Diagnosis("models", True, "one model"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("given", "ok", "detail"),
+    [
+        ({}, True, "off, DICOM is plain"),
+        ({"certificate_file": "c"}, True, "port 2762, the certificate has 40 days left"),
+        ({"certificate_file": "c", "warn_days": 60}, None, "port 2762, the certificate has 40 days left"),
+    ],
+)
+def test_a_certificate_is_worth_a_look_before_it_expires(
+    given: dict[str, object], ok: bool | None, detail: str
+) -> None:
+    settings = Settings.model_validate({"dicom_tls": given})
+    found = check.tls(settings, WELL, FakeClock())
+    assert (found.ok, found.detail) == (ok, detail)
 
 
 def test_the_disk_is_measured_where_the_inbox_will_be(tmp_path: Path) -> None:

@@ -159,6 +159,59 @@ def test_values_that_are_wrong_together_are_refused(config: Path, toml: str, tol
     assert told in refusal(config, toml)
 
 
+@pytest.mark.parametrize(
+    ("toml", "told"),
+    [
+        ("dicom_tls.key_file = 'no-such'", "dicom_tls.certificate_file: needed beside the other files"),
+        ("dicom_tls.ca_file = 'no-such'", "dicom_tls.ca_file: there is no file no-such"),
+        ("dicom_tls.certificate_file = 'c'", "dicom.peers: needed with dicom_tls"),
+        (
+            "dicom_tls = {port = 11112, certificate_file = 'c'}",
+            "dicom.port: port 11112 is also dicom_tls.port",
+        ),
+        ("[[dicom.peers]]\nae_title = 'A\\B'", "dicom.peers.0.ae_title: an AE title holds printable ASCII"),
+        ("[[dicom.peers]]\nae_title = 'A'\naddresses = ['10.0.0.1/8']", "dicom.peers.0.addresses.0: "),
+        (
+            "[[dicom.peers]]\nae_title = 'A'\ncertificates = ['CN=A']",
+            "dicom.peers.0.certificates.0: a cert",
+        ),
+        (
+            "[[dicom.peers]]\nae_title = 'A'\nadresses = []",
+            "dicom.peers.0.adresses: unknown key; did you mean dicom.peers.0.addresses?",
+        ),
+        (
+            "dicom_tls.certificate_file = 'c'\n[[dicom.peers]]\nae_title = 'A'",
+            "dicom.peers.0: A needs certificates, or plain = true",
+        ),
+        (
+            "[dicom]\ncalling_ae_titles = ['B']\n[[dicom.peers]]\nae_title = 'A'",
+            "dicom.calling_ae_titles: has no effect beside dicom.peers",
+        ),
+    ],
+)
+def test_peers_and_tls_that_cannot_work_are_refused(config: Path, toml: str, told: str) -> None:
+    assert told in refusal(config, toml)
+
+
+@pytest.mark.parametrize("key", ["dicom_tls.key_file", "mqtt.key_file"])
+def test_a_private_key_must_be_private(config: Path, key: str) -> None:
+    path = config.with_name("key")
+    path.write_text("")
+    path.chmod(0o640)
+    assert f"{key}: others may read {path}; chmod 600" in refusal(config, f"{key} = '{path}'")
+
+
+def test_peers_are_shown_as_toml_that_loads_again(config: Path) -> None:
+    config.write_text(
+        "[[dicom.peers]]\nae_title = 'A'\naddresses = ['10.0.0.0/8']\n"
+        "certificates = ['dns:CT.example']\n[[dicom.peers]]\nae_title = 'B'\n"
+    )
+    settings = load_settings(config, {})
+    assert settings.dicom.peers[0].certificates == ("dns:ct.example",)
+    config.write_text(masked(settings))
+    assert load_settings(config, {}) == settings
+
+
 def test_ports_of_servers_that_run_elsewhere_may_coincide(config: Path) -> None:
     config.write_text(
         "[mqtt]\nmode = 'external'\nhost = 'broker'\nport = 11112\n"
