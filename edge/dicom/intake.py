@@ -94,7 +94,7 @@ class Deposit:
             self._flush(self._incoming)
             if len(fragment) >= _SMALL_BYTES:
                 self._incoming.write(fragment)
-        except Exception as error:  # noqa: BLE001 - see above
+        except Exception as error:  # noqa: BLE001 - boundary: the peer must get an answer
             self._refuse(answer_to_error(error))
 
     def finish(self) -> StoreAnswer:
@@ -108,7 +108,7 @@ class Deposit:
                 reception = self._incoming.commit()
                 self._answer, result = answer_to_reception(reception), reception.value
                 self._session.instances += 1
-            except Exception as error:  # noqa: BLE001 - see above
+            except Exception as error:  # noqa: BLE001 - boundary: the peer must get an answer
                 self._refuse(answer_to_error(error))
         answer = self._answer or EMPTY_DATA_SET
         if result:

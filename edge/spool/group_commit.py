@@ -77,6 +77,6 @@ class GroupCommit:
                 return
             for wish in wishes:
                 self._together([wish])
-        except BaseException as error:  # noqa: BLE001 - carried to the thread that wished, which raises it
+        except BaseException as error:  # noqa: BLE001 - boundary: the thread that wished raises it
             for wish in wishes:
                 wish.error = error
