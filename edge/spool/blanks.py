@@ -45,6 +45,8 @@ def parts_of(folder: Path, process: int) -> list[Path]:
 class Blanks:
     """Keeps `count` blanks ready in a thread of its own, while `room` says that so many bytes may be had.
 
+    It makes none while several instances are written at once: those share the commits of the file system, and
+    a blank would cost them more than it saves.
     They belong to this process: what is left of them after kill -9 the next recovery removes.
     """
 
@@ -53,6 +55,8 @@ class Blanks:
         self._ready: deque[Path] = deque()
         self._wanted = threading.Event()
         self._stopping = False
+        self._writing = 0
+        self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -66,12 +70,19 @@ class Blanks:
         return len(self._ready)
 
     def take(self) -> Path | None:
-        """A blank for its taker to write over and rename; None when there is none just now."""
-        self._wanted.set()
+        """A blank for its taker to write over and rename, or None; either way `written` must follow."""
+        with self._lock:
+            self._writing += 1
         try:
             return self._ready.popleft()
         except IndexError:
             return None
+
+    def written(self) -> None:
+        """The instance that asked for a blank is kept or given up."""
+        with self._lock:
+            self._writing -= 1
+        self._wanted.set()
 
     def close(self) -> None:
         """Removes what was not taken."""
@@ -86,7 +97,7 @@ class Blanks:
         while not self._stopping:
             self._wanted.wait()
             self._wanted.clear()
-            while not self._stopping and len(self._ready) < self._count:
+            while not self._stopping and self._writing <= 1 and len(self._ready) < self._count:
                 if not self._room(_BATCH * BLANK_BYTES) or not self._made():
                     break  # an instance does without, and says so itself if the disk is at an end
 

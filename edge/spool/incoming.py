@@ -64,17 +64,13 @@ class IncomingInstance:
         self._digest = hashlib.sha256()
         self._size_bytes = self._unlooked_bytes = 0
         self._file: NewFile | None = None
-        self._is_new = False
+        self._is_new = self._took = False
         # What exists of it under this name goes when it is given up.
         self._path: Path | None = None
         disk.require_room(len(preamble_and_meta))
         first = disk.entries.first(named.sop_instance_uid)
         if first is None or not (disk.state_dir / first.path).exists():
-            blank = disk.blanks.take()
-            path = blank or part_path(disk.state_dir / FOLDER)
-            with _full_disk_is_inbox_full():
-                self._file = NewFile(path, over=blank is not None)
-            self._path, self._is_new = path, blank is None
+            self._open()
         try:
             self._put(preamble_and_meta)
         except BaseException:
@@ -101,8 +97,22 @@ class IncomingInstance:
         path, self._path = self._path, None
         if file is not None:
             file.close()
+        if self._took:
+            self._took = False
+            self._disk.blanks.written()
         if path is not None:
             path.unlink(missing_ok=True)
+
+    def _open(self) -> None:
+        blank, self._took = self._disk.blanks.take(), True
+        path = blank or part_path(self._disk.state_dir / FOLDER)
+        try:
+            with _full_disk_is_inbox_full():
+                self._file = NewFile(path, over=blank is not None)
+        except BaseException:
+            self.abandon()
+            raise
+        self._path, self._is_new = path, blank is None
 
     def _put(self, fragment: bytes | memoryview) -> None:
         size_bytes = memoryview(fragment).nbytes

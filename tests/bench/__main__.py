@@ -13,12 +13,12 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from tests.bench import page_latency, receive
+from tests.bench import durable, page_latency, receive
 from tests.bench.machine import describe
 from tests.bench.readme import README, block, replaced
 
 _CHECKOUT = Path(__file__).resolve().parents[2]
-_BENCHMARKS = {"receive": receive, "page_latency": page_latency}
+_BENCHMARKS = {"receive": receive, "durable": durable, "page_latency": page_latency}
 _PEERS = ("storescu", "echoscu", "storescp", "mosquitto")
 
 

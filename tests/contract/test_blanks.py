@@ -13,15 +13,17 @@ from typing import Any
 import pytest
 
 from edge.domain.arrival import InstanceStored
+from edge.domain.identity import AssociationId
 from edge.ports import Reception
 from edge.spool.blanks import BLANK_BYTES
 from edge.spool.inbox import Inbox, Recovery
 from edge.spool.journal import InboxJournal
 from tests.contract.spool_child import ROOT
-from tests.contract.storing import META, store
+from tests.contract.storing import CT, EXPLICIT, META, store
 from tests.fakes.clock import FakeClock
 
 COUNT = 16
+HERE = AssociationId("here")
 
 
 def opened(state_dir: Path, *, blanks: int = COUNT, joining: bool = False) -> Inbox:
@@ -89,6 +91,23 @@ def test_without_a_blank_left_an_instance_is_kept_all_the_same(tmp_path: Path) -
     for number in range(COUNT + 20):
         assert store(inbox, b"%d" % number, uid=f"1.2.{number}") is Reception.STORED
     assert kept(tmp_path) == {f"1.2.{n}": META + b"%d" % n for n in range(COUNT + 20)}
+    inbox.close()
+
+
+def test_blanks_are_made_again_when_what_was_written_at_once_is_done(tmp_path: Path) -> None:
+    inbox = opened(tmp_path)
+    inbox.recover()
+    ready(inbox)
+    several = [inbox.begin(HERE, CT, f"1.2.{n}", EXPLICIT, META) for n in range(3)]
+    threading.Event().wait(0.05)
+    assert len(inbox._blanks) == COUNT - 3
+    several[0].abandon()
+    for incoming in several[1:]:
+        incoming.write(b"pixels")
+        incoming.commit()
+        incoming.abandon()
+    assert inbox._blanks._writing == 0
+    ready(inbox)
     inbox.close()
 
 
