@@ -144,12 +144,14 @@ class Receipt:
 class MessageSummary:
     """What a message of the outbox says, for happenings and order; the times are None where unknown.
 
-    `kind` is alert, result or unreadable; the other fields are an alert's.
+    `kind` is alert, worklist, result or unreadable; the other fields are an alert's. It counts for the
+    figures unless it is a test or a copy for another role.
     """
 
     kind: str
     alert: str = ""
     status: str = ""
+    counts: bool = True
     first_slice_received_at: datetime | None = None
     first_positive_slice_received_at: datetime | None = None
     last_slice_received_at: datetime | None = None
@@ -212,13 +214,13 @@ class Ledger(Protocol):
     has the latest revision of each; `first_unconcluded` is the lowest sequence beyond the conclusion
     of its series, or else the one after the last remembered. An alert is open when the last that was
     said of it is PRELIMINARY, CONFIRMED or INCOMPLETE: `paged_alerts` names those up to a revision,
-    for a revision inherits the open pages of its predecessors. `alert` returns False when this alert
-    id, status and revision were raised before, `conclude` when this series revision has its outcome
-    already; both then change nothing. Equal draft keys make one message. The callbacks of
-    `on_enqueued` run after the commit, on the calling thread, and must neither block nor raise. A
-    second `published` changes nothing, and `unheard` writes a receipt down but leaves the message
-    pending; `outbox_depth` is the number of pending messages and the time
-    of the oldest. `check` raises OSError once the disk has failed for good: the process must end.
+    for a revision inherits the open pages of its predecessors. `alert` returns False when this series
+    raised this alert id, status and revision before, `conclude` when this series revision has its
+    outcome already; both then change nothing. Without a draft an alert is only written down. Equal
+    draft keys make one message. The callbacks of `on_enqueued` run after the commit, on the calling
+    thread, and must neither block nor raise. A second `published` changes nothing, and `unheard` writes
+    a receipt down but leaves the message pending; `outbox_depth` is the number of pending messages and
+    the time of the oldest. `check` raises OSError once the disk has failed for good: the process must end.
     """
 
     def remember_instance(self, sequence: int, series_instance_uid: str) -> None: ...
@@ -228,9 +230,9 @@ class Ledger(Protocol):
     def first_unconcluded(self) -> int: ...
     def conclusions(self) -> Mapping[str, Conclusion]: ...
     def paged_alerts(self, series_instance_uid: str, revision: int) -> frozenset[str]: ...
-    def alert(self, alert: Alert, draft: Draft) -> bool: ...
+    def alert(self, alert: Alert, draft: Draft | None) -> bool: ...
     def conclude(
-        self, outcome: Outcome, through_sequence: int, drafts: Sequence[tuple[Alert | None, Draft]]
+        self, outcome: Outcome, through_sequence: int, drafts: Sequence[tuple[Alert | None, Draft | None]]
     ) -> bool: ...
     def pending(self, limit: int) -> Sequence[PendingMessage]: ...
     def published(self, sequence: int, receipt: Receipt, at: datetime) -> None: ...

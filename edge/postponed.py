@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
+from edge.ports import MessageSummary, PendingMessage
+
 REFUSED_AGAIN_S = 5.0
 FIRST_UNHEARD_AGAIN_S = 5.0
 LONGEST_UNHEARD_AGAIN_S = 30.0
@@ -40,3 +44,14 @@ class Postponed:
         """A page was heard, so those that were not are worth another attempt at once."""
         for sequence in self._unheard:
             self._until[sequence] = now
+
+
+def alerts_first(
+    waiting: Sequence[PendingMessage], summaries: Mapping[int, MessageSummary]
+) -> Sequence[PendingMessage]:
+    """Alerts before anything else, each kind by sequence.
+
+    After an outage results may stand before an alert by the hundred, and somebody waits for the alert.
+    An alert's own steps keep their order; consumers put the rest in order by `sequence`.
+    """
+    return sorted(waiting, key=lambda p: (not summaries[p.sequence].alert, p.sequence))

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from datetime import datetime
 
+from edge.alert_ports import AlertRegister
 from edge.errors import MessageRefused, NotPublished, where
 from edge.ports import (
     AlertChannel,
@@ -24,9 +25,10 @@ from edge.ports import (
     PendingMessage,
     Receipt,
 )
-from edge.postponed import REFUSED_AGAIN_S, Postponed
+from edge.postponed import REFUSED_AGAIN_S, Postponed, alerts_first
 from edge.settings import MqttSettings
 from edge.telemetry.events import (
+    AlertOfferedAgain,
     AlertPublished,
     Happening,
     HeartbeatSent,
@@ -57,9 +59,11 @@ class Publisher:
         summarise: Callable[[OutboundMessage], MessageSummary],
         heartbeat: Callable[[], OutboundMessage],
         status: Callable[[], OutboundMessage | None] = lambda: None,
+        register: AlertRegister | None = None,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         """`status` is published whenever it returns another message than before."""
+        self._register = register
         self._ledger = ledger
         self._channel = channel
         self._clock = clock
@@ -104,6 +108,7 @@ class Publisher:
         self._measure()
         try:
             self._drain()
+            self._offer_again()
             self._say_how_it_is()
         except NotPublished:
             self._failures += 1
@@ -121,21 +126,32 @@ class Publisher:
         self._summaries = {
             p.sequence: self._summaries.get(p.sequence) or self._summarise(p.message) for p in waiting
         }
-        held: set[str] = set()
+        held: set[tuple[str, str]] = set()
         for pending in alerts_first(waiting, self._summaries):
-            alert = self._summaries[pending.sequence].alert
-            if alert in held:
+            summary = self._summaries[pending.sequence]
+            # Copies for other roles have topics of their own and wait for nobody.
+            way = (summary.alert, pending.message.topic)
+            if way in held:
                 continue
             if self._postponed.holds(pending.sequence, self._clock.monotonic()):
-                held |= {alert} - {""}
+                held |= {way} if summary.alert else set()
                 continue
             if self._stopping.is_set():
                 return
-            if not self._offer(pending, self._summaries[pending.sequence]):
-                held |= {alert} - {""}
+            if not self._offer(pending, summary):
+                held |= {way} if summary.alert else set()
             self._say_how_it_is()
             if self._woken.is_set():
                 return
+
+    def _offer_again(self) -> None:
+        """Pages that no pager has answered, as they are; they were counted when they first went out."""
+        for pending in self._register.to_offer(BATCH) if self._register else ():
+            receipt = self._publish(pending.message)
+            if receipt is not None:
+                self._emit(AlertOfferedAgain(self._summarise(pending.message).alert, receipt.subscribers))
+                assert self._register is not None
+                self._register.offered(pending.sequence)
 
     def _offer(self, pending: PendingMessage, summary: MessageSummary) -> bool:
         """Whether the message is off our hands."""
@@ -179,6 +195,7 @@ class Publisher:
                 first_slice_age_s=_age_s(now, summary.first_slice_received_at),
                 positive_slice_age_s=_age_s(now, summary.first_positive_slice_received_at),
                 last_slice_age_s=_age_s(now, summary.last_slice_received_at),
+                counts=summary.counts,
             )
         )
 
@@ -221,17 +238,6 @@ class Publisher:
     def _backoff_s(self) -> float:
         longest = min(LONGEST_BACKOFF_S, FIRST_BACKOFF_S * 2 ** min(self._failures, 10))
         return longest * (0.5 + self._jitter() / 2)
-
-
-def alerts_first(
-    waiting: Sequence[PendingMessage], summaries: Mapping[int, MessageSummary]
-) -> Sequence[PendingMessage]:
-    """Alerts before anything else, each kind by sequence.
-
-    After an outage results may stand before an alert by the hundred, and somebody waits for the alert.
-    An alert's own steps keep their order; consumers put the rest in order by `sequence`.
-    """
-    return sorted(waiting, key=lambda p: (not summaries[p.sequence].alert, p.sequence))
 
 
 def _age_s(now: datetime, then: datetime | None) -> float | None:

@@ -17,6 +17,7 @@ from pydantic import (
 
 from edge.peer_settings import DicomTlsSettings, PeerSettings, Place, Port, Title
 from edge.peer_settings import Section as _Section
+from edge.settings_alerting import AlertingSettings
 
 ENVIRONMENT_PREFIX = "EDGE_"
 
@@ -210,6 +211,7 @@ class Settings(_Section):
     triton: TritonSettings = Field(default_factory=lambda: TritonSettings())
     models: ModelSettings = Field(default_factory=lambda: ModelSettings())
     mqtt: MqttSettings = Field(default_factory=lambda: MqttSettings())
+    alerting: AlertingSettings = Field(default_factory=lambda: AlertingSettings())
     completeness: CompletenessSettings = Field(default_factory=lambda: CompletenessSettings())
     telemetry: TelemetrySettings = Field(default_factory=lambda: TelemetrySettings())
 

@@ -100,6 +100,8 @@ def _type(schema: Mapping[str, Any]) -> str:
         return " or ".join(f"`{v}`" for v in only["enum"])
     words = {"integer": "whole number", "number": "number", "boolean": "true or false", "string": "text"}
     words |= {"array": "list of texts", "object": "table of texts"}
+    if "$ref" in only.get("items", {}):
+        words["array"] = "list of tables"
     name = {"path": "path", "password": "secret"}.get(only.get("format", ""), words[only["type"]])
     limits = [
         f"{sign} {only[key]}"

@@ -19,6 +19,20 @@ class AlertStatus(StrEnum):
     INCOMPLETE = "incomplete"
 
 
+class Route(StrEnum):
+    """Where a step of an alert goes.
+
+    PAGE rings for the first time or again, UPDATE amends a page that rang; WORKLIST is a finding that
+    rings nobody, because of a budget, a mute or maintenance; SILENT is written down only, because
+    another series of the study has said as much.
+    """
+
+    PAGE = "page"
+    UPDATE = "update"
+    WORKLIST = "worklist"
+    SILENT = "silent"
+
+
 @dataclass(frozen=True, slots=True)
 class Timings:
     """UTC; each None until it happened. `*_received_at` come from the receiver's journal."""
@@ -31,7 +45,10 @@ class Timings:
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """One step of one alert; `alert_id` stays the same from PRELIMINARY to its end."""
+    """One step of one alert; `alert_id` stays the same from PRELIMINARY to its end.
+
+    `demoted` says in one label why it goes to the worklist instead of a pager.
+    """
 
     alert_id: str
     status: AlertStatus
@@ -40,3 +57,10 @@ class Alert:
     model: ModelIdentity
     timings: Timings
     degraded: bool
+    route: Route = Route.PAGE
+    demoted: str = ""
+
+    @property
+    def test(self) -> bool:
+        """A canary or a drill: flagged everywhere, counted nowhere."""
+        return self.series.test

@@ -24,7 +24,10 @@ class OutcomeKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SeriesReference:
-    """Which series, without saying whose: tokens are keyed digests, `scanner` is a site's alias."""
+    """Which series, without saying whose: tokens are keyed digests, `scanner` is a site's alias.
+
+    `test` marks a canary or a drill: whatever is said of it is flagged and never counted.
+    """
 
     series_instance_uid: SeriesInstanceUID
     series_token: str
@@ -33,6 +36,7 @@ class SeriesReference:
     scanner: str
     revision: int
     predecessor: str | None
+    test: bool = False
 
 
 @dataclass(frozen=True, slots=True)

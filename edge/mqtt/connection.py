@@ -15,13 +15,21 @@ CONNECT_TIMEOUT_S = 5.0
 RECONNECT_AFTER_S = (1, 4)
 
 
-def client_for(settings: MqttSettings, client_id: str) -> Client:
-    """Not connected yet; raises FixConfiguration for settings that can never connect."""
+def client_for(settings: MqttSettings, client_id: str, *, manual_ack: bool = False) -> Client:
+    """Not connected yet; raises FixConfiguration for settings that can never connect.
+
+    With `manual_ack` a PUBLISH is acknowledged by `ack` alone, once its message is safe.
+    """
     try:
         settings.host.encode("idna")
     except UnicodeError as error:
         raise FixConfiguration(f"mqtt.host {settings.host!r} is no host name: {error}") from error
-    client = Client(CallbackAPIVersion.VERSION2, client_id=client_id, protocol=MQTTProtocolVersion.MQTTv5)
+    client = Client(
+        CallbackAPIVersion.VERSION2,
+        client_id=client_id,
+        protocol=MQTTProtocolVersion.MQTTv5,
+        manual_ack=manual_ack,
+    )
     client.connect_timeout = CONNECT_TIMEOUT_S
     client.reconnect_delay_set(*RECONNECT_AFTER_S)
     client.username_pw_set(settings.username, password(settings))

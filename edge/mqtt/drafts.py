@@ -10,12 +10,14 @@ from typing import Literal
 from pydantic import ValidationError
 
 from edge import __version__
-from edge.domain.alert import Alert, AlertStatus
+from edge.domain.alert import Alert, AlertStatus, Route
+from edge.domain.escalation import Rung, Step
 from edge.domain.outcome import Outcome
 from edge.mqtt.message import (
     ANY_MESSAGE,
     AlertMessage,
     EdgeMessage,
+    EscalationWords,
     HeartbeatMessage,
     ResultMessage,
     StatusMessage,
@@ -85,12 +87,26 @@ class AlertMessages:
         """Raises pydantic's ValidationError for an alert that no consumer could read."""
         # The sequence is the outbox's to give; the first one stands in until `encode`.
         message = AlertMessage.of(alert, self._appliance, sequence=1)
+        worklist = self._topics.worklist
         return MessageDraft(
-            key=f"{alert.alert_id}:{alert.status}:{alert.series.revision}",
-            topic=self._topics.alert(message.urgency),
+            key=f"{alert.alert_id}:{alert.status}:{alert.series.revision}:{alert.series.series_token}",
+            topic=worklist if alert.route is Route.WORKLIST else self._topics.alert(message.urgency),
             expiry_s=self._expiry_s,
             response_topic=self._topics.ack,
             message=message,
+        )
+
+    def escalated(self, said: OutboundMessage, step: Step, rung: Rung, reason: str) -> MessageDraft:
+        """The same words for another role; implements alert_ports.Pages."""
+        message = AlertMessage.model_validate_json(said.payload)
+        why = EscalationWords(role=step.role, step=rung.step, times=rung.times, reason=reason)
+        again = "update" if reason == "update" else str(rung.times)
+        return MessageDraft(
+            key=f"{said.key}:{step.role}:{again}",
+            topic=self._topics.below(step.topic),
+            expiry_s=said.expiry_s,
+            response_topic=said.response_topic,
+            message=message.model_copy(update={"escalation": why}),
         )
 
     def result(self, outcome: Outcome) -> MessageDraft:
@@ -164,11 +180,14 @@ def summarise(message: OutboundMessage) -> MessageSummary:
         return MessageSummary(kind="unreadable")
     if not isinstance(words, AlertMessage):
         return MessageSummary(kind=words.kind)
+    if words.demoted:
+        return MessageSummary(kind="worklist")
     settled = words.status is not AlertStatus.PRELIMINARY
     return MessageSummary(
         kind=words.kind,
         alert=words.alert_id,
         status=words.status,
+        counts=not words.test and words.escalation is None,
         first_slice_received_at=words.timings.first_slice_received_at,
         first_positive_slice_received_at=words.timings.first_positive_slice_received_at,
         last_slice_received_at=words.timings.last_slice_received_at if settled else None,

@@ -5,65 +5,26 @@ Everything a consumer needs is in these classes; schema/*.json and asyncapi.json
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Annotated, ClassVar, Literal, SupportsFloat
+from typing import Annotated, Literal
 
-from pydantic import (
-    AfterValidator,
-    AwareDatetime,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    TypeAdapter,
-    WithJsonSchema,
-)
+from pydantic import Field, TypeAdapter
 
 from edge.domain.alert import Alert, AlertStatus
 from edge.domain.finding import Finding, Level, Side, Urgency
 from edge.domain.outcome import ModelIdentity, Outcome, OutcomeKind
+from edge.mqtt.words import Millilitres, Probability, UtcTime, Words
 
 SCHEMA_VERSION = "1.0"
 NOTICE = "research use, not for clinical use"
 Notice = Literal["research use, not for clinical use"]
 
 
-def _milliseconds(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _rounded(digits: int) -> BeforeValidator:
-    """Rounds before the limits are checked: a float32 a hair above 1 is 1, not a message lost."""
-
-    def to_digits(value: object) -> object:
-        return round(float(value), digits) if isinstance(value, SupportsFloat) else value
-
-    return BeforeValidator(to_digits)
-
-
-UtcTime = Annotated[
-    AwareDatetime,
-    AfterValidator(lambda at: at.astimezone(UTC)),
-    PlainSerializer(_milliseconds, return_type=str, when_used="json"),
-    WithJsonSchema({"type": "string", "format": "date-time"}),
-]
-Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False), _rounded(3)]
-Millilitres = Annotated[float, Field(ge=0, allow_inf_nan=False), _rounded(1)]
-
-
-class _Words(BaseModel):
-    """Unknown fields are passed over, so that a consumer outlives an addition to version 1."""
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="ignore")
-
-
-class _Message(_Words):
+class _Message(Words):
     schema_version: Literal["1.0"] = Field(default=SCHEMA_VERSION, description="Version of this schema.")
     appliance: str = Field(description="Name of the appliance that speaks.")
 
 
-class FindingWords(_Words):
+class FindingWords(Words):
     """One finding as a radiologist would name it."""
 
     key: str = Field(description="The model's own short name of the finding.")
@@ -94,7 +55,7 @@ class FindingWords(_Words):
         )
 
 
-class ModelWords(_Words):
+class ModelWords(Words):
     """Which weights spoke."""
 
     name: str
@@ -106,7 +67,18 @@ class ModelWords(_Words):
         return cls(name=model.name, version=model.version, digest=model.digest)
 
 
-class AlertTimings(_Words):
+class EscalationWords(Words):
+    """Why this copy of an alert rings: somebody before did not answer."""
+
+    role: str = Field(description="The role that is rung.")
+    step: int = Field(ge=0, description="Its place in the site's escalation plan, from 0.")
+    times: int = Field(ge=1, description="How often that role has been rung.")
+    reason: str = Field(
+        description="One label: no_answer, no_delivery, not_published, nobody_listens, not_closed, update."
+    )
+
+
+class AlertTimings(Words):
     """UTC by the receiver's clock, `detected_at` by the agent's."""
 
     first_slice_received_at: UtcTime
@@ -115,7 +87,7 @@ class AlertTimings(_Words):
     detected_at: UtcTime
 
 
-class ResultTimings(_Words):
+class ResultTimings(Words):
     """UTC by the receiver's clock, `settled_at` by the agent's."""
 
     first_slice_received_at: UtcTime
@@ -143,7 +115,9 @@ class AlertMessage(_SeriesMessage):
     """A finding that somebody must see now; later messages with the same alert_id amend it."""
 
     kind: Literal["alert"] = "alert"
-    alert_id: str = Field(description="Stays the same from preliminary to the last word.")
+    alert_id: str = Field(
+        description="One per study and finding; stays the same from preliminary to the last word."
+    )
     status: AlertStatus = Field(
         description="incomplete: the finding stands, but the series never completed. retracted: the "
         "complete series does not confirm it."
@@ -151,6 +125,10 @@ class AlertMessage(_SeriesMessage):
     urgency: Urgency
     finding: FindingWords
     timings: AlertTimings
+    demoted: str = Field(
+        default="", description="Why it went to the worklist and rings nobody: budget, mute, maintenance."
+    )
+    escalation: EscalationWords | None = Field(default=None, description="Null on the first page.")
 
     @classmethod
     def of(cls, alert: Alert, appliance: str, sequence: int) -> AlertMessage:
@@ -158,6 +136,8 @@ class AlertMessage(_SeriesMessage):
         return cls(
             appliance=appliance,
             sequence=sequence,
+            test=alert.test,
+            demoted=alert.demoted,
             alert_id=alert.alert_id,
             status=alert.status,
             urgency=alert.finding.rule.urgency,
@@ -197,6 +177,7 @@ class ResultMessage(_SeriesMessage):
         return cls(
             appliance=appliance,
             sequence=sequence,
+            test=series.test,
             outcome_id=outcome.outcome_id,
             outcome=outcome.kind,
             reason=outcome.reason,

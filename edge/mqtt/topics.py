@@ -41,6 +41,9 @@ class Topics:
     status: Topic
     heartbeat: Topic
     ack: Topic
+    worklist: Topic
+    notice: Topic
+    root: str
     _alerts: tuple[tuple[Urgency, Topic], ...]
 
     @classmethod
@@ -53,6 +56,9 @@ class Topics:
                 status=Topic(f"{root}/status"),
                 heartbeat=Topic(f"{root}/heartbeat"),
                 ack=Topic(f"{root}/ack"),
+                worklist=Topic(f"{root}/worklist"),
+                notice=Topic(f"{root}/notice"),
+                root=root,
                 _alerts=tuple((urgency, Topic(f"{root}/alert/{urgency}")) for urgency in Urgency),
             )
         except ValueError as error:
@@ -62,8 +68,13 @@ class Topics:
         """One level per urgency, so that a pager subscribes to what it must wake somebody for."""
         return dict(self._alerts)[urgency]
 
+    def below(self, levels: str) -> Topic:
+        """A topic of the appliance by its levels, as settings and plans name it."""
+        return Topic(f"{self.root}/{levels}")
+
 
 def filters(prefix: str, appliance: str = "+") -> tuple[str, ...]:
     """Topic filters for everything an appliance says; by default of every appliance below `prefix`."""
     root = f"{prefix}/{appliance}"
-    return (f"{root}/alert/+", f"{root}/result", f"{root}/status", f"{root}/heartbeat")
+    levels = ("alert/+", "role/+", "worklist", "result", "notice", "status", "heartbeat")
+    return tuple(f"{root}/{level}" for level in levels)

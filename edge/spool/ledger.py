@@ -10,6 +10,7 @@ from pathlib import Path
 from edge.domain.alert import Alert
 from edge.domain.outcome import Conclusion, Outcome, OutcomeKind
 from edge.ports import Clock, Draft, PendingMessage, Receipt
+from edge.spool.alert_register import SqliteAlertRegister
 from edge.spool.continuity import (
     HighWater,
     accepted_number,
@@ -25,11 +26,11 @@ from edge.spool.ledger_rows import (
     INSERT_ALERT,
     INSERT_OUTCOME,
     alert_row,
-    message_row,
     outcome_row,
     pending_message,
     time_text,
 )
+from edge.spool.outbox import MARK_PUBLISHED, MARK_UNHEARD, OUTBOX_DEPTH, PENDING, enqueue
 from edge.spool.schema import schema_of
 from edge.spool.trail import Trail
 
@@ -71,32 +72,8 @@ WHERE status IN ('preliminary', 'confirmed', 'incomplete')"""
 
 OUTCOME_EXISTS = "SELECT 1 FROM outcome WHERE series_instance_uid = ? AND revision = ?"
 
-ALERT_EXISTS = "SELECT 1 FROM alert WHERE alert_id = ? AND status = ? AND revision = ?"
-
-MESSAGE_EXISTS = "SELECT 1 FROM outbox WHERE key = ?"
-
-# What AUTOINCREMENT would give next; a refused insert would use a number up, and gaps alarm pagers.
-NEXT_SEQUENCE = "SELECT coalesce(max(seq), 0) + 1 FROM sqlite_sequence WHERE name = 'outbox'"
-
-INSERT_MESSAGE = """
-INSERT INTO outbox (sequence, key, topic, payload, content_type, expiry_s, response_topic, retain,
-                    enqueued_at)
-VALUES (:sequence, :key, :topic, :payload, :content_type, :expiry_s, :response_topic, :retain,
-        :enqueued_at)"""
-
-PENDING = """
-SELECT sequence, key, topic, payload, content_type, expiry_s, response_topic, retain, enqueued_at,
-       subscribers IS 0
-FROM outbox WHERE published_at IS NULL ORDER BY sequence LIMIT ?"""
-
-MARK_PUBLISHED = """
-UPDATE outbox SET published_at = ?, reason_code = ?, subscribers = ?
-WHERE sequence = ? AND published_at IS NULL"""
-
-MARK_UNHEARD = """
-UPDATE outbox SET reason_code = ?, subscribers = 0 WHERE sequence = ? AND published_at IS NULL"""
-
-OUTBOX_DEPTH = "SELECT count(*), min(enqueued_at) FROM outbox WHERE published_at IS NULL"
+ALERT_EXISTS = """
+SELECT 1 FROM alert WHERE alert_id = ? AND status = ? AND revision = ? AND series_instance_uid = ?"""
 
 
 class SqliteLedger:
@@ -111,6 +88,7 @@ class SqliteLedger:
         self._wakes: list[Callable[[], None]] = []
         self._writer = Writer(state_dir / LEDGER_DATABASE, LEDGER_SCHEMA)
         self._mark = HighWater(state_dir / LEDGER_MARK)
+        self.alerts = SqliteAlertRegister(self._writer, clock, lambda: self._wake(True))
         try:
             self._refuse_what_does_not_belong(state_dir)
         except BaseException:
@@ -159,14 +137,14 @@ class SqliteLedger:
             rows = connection.execute(PAGED_ALERTS, (series_instance_uid, revision)).fetchall()
         return frozenset(row[0] for row in rows)
 
-    def alert(self, alert: Alert, draft: Draft) -> bool:
+    def alert(self, alert: Alert, draft: Draft | None) -> bool:
         with self._writer.transaction() as connection:
             raised = self._raise(connection, alert, draft)
         self._wake(raised)
         return raised
 
     def conclude(
-        self, outcome: Outcome, through_sequence: int, drafts: Sequence[tuple[Alert | None, Draft]]
+        self, outcome: Outcome, through_sequence: int, drafts: Sequence[tuple[Alert | None, Draft | None]]
     ) -> bool:
         series = outcome.series
         with self._writer.transaction() as connection:
@@ -174,10 +152,10 @@ class SqliteLedger:
                 return False
             connection.execute(INSERT_OUTCOME, outcome_row(outcome, through_sequence))
             for alert, draft in drafts:
-                if alert is None:
-                    self._enqueue(connection, draft)
-                else:
+                if alert is not None:
                     self._raise(connection, alert, draft)
+                elif draft is not None:
+                    enqueue(connection, draft, self._clock.utc())
         self._wake(bool(drafts))
         return True
 
@@ -203,18 +181,15 @@ class SqliteLedger:
     def on_enqueued(self, wake: Callable[[], None]) -> None:
         self._wakes.append(wake)
 
-    def _raise(self, connection: sqlite3.Connection, alert: Alert, draft: Draft) -> bool:
-        if _exists(connection, ALERT_EXISTS, alert.alert_id, alert.status, alert.series.revision):
+    def _raise(self, connection: sqlite3.Connection, alert: Alert, draft: Draft | None) -> bool:
+        series, now = alert.series, self._clock.utc()
+        known = (alert.alert_id, alert.status, series.revision, series.series_instance_uid)
+        if _exists(connection, ALERT_EXISTS, *known):
             return False
-        connection.execute(INSERT_ALERT, alert_row(alert, draft.key))
-        self._enqueue(connection, draft)
+        connection.execute(INSERT_ALERT, alert_row(alert, draft.key if draft else "", now))
+        if draft is not None:
+            enqueue(connection, draft, now)
         return True
-
-    def _enqueue(self, connection: sqlite3.Connection, draft: Draft) -> None:
-        if _exists(connection, MESSAGE_EXISTS, draft.key):
-            return
-        sequence = int(connection.execute(NEXT_SEQUENCE).fetchone()[0])
-        connection.execute(INSERT_MESSAGE, message_row(sequence, draft.encode(sequence), self._clock.utc()))
 
     def _refuse_what_does_not_belong(self, state_dir: Path) -> None:
         accepted = accepted_number(state_dir / LEDGER_ACCEPTED)

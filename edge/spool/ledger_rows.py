@@ -20,9 +20,11 @@ INSERT INTO outcome VALUES (
 
 INSERT_ALERT = """
 INSERT INTO alert (alert_id, status, series_instance_uid, revision, outbox_key, finding, timings,
-                   model_name, model_version, model_digest, degraded)
+                   model_name, model_version, model_digest, degraded,
+                   finding_key, urgency, route, demoted, test, raised_at)
 VALUES (:alert_id, :status, :series_instance_uid, :revision, :outbox_key, :finding, :timings,
-        :model_name, :model_version, :model_digest, :degraded)"""
+        :model_name, :model_version, :model_digest, :degraded,
+        :finding_key, :urgency, :route, :demoted, :test, :raised_at)"""
 
 Row = dict[str, str | int | bytes | None]
 
@@ -55,7 +57,7 @@ def outcome_row(outcome: Outcome, through_sequence: int) -> Row:
     }
 
 
-def alert_row(alert: Alert, outbox_key: str) -> Row:
+def alert_row(alert: Alert, outbox_key: str, raised_at: datetime) -> Row:
     """Named as the columns of the table alert."""
     return {
         "alert_id": alert.alert_id,
@@ -69,6 +71,12 @@ def alert_row(alert: Alert, outbox_key: str) -> Row:
         "model_version": alert.model.version,
         "model_digest": alert.model.digest,
         "degraded": alert.degraded,
+        "finding_key": alert.finding.rule.key,
+        "urgency": alert.finding.rule.urgency,
+        "route": alert.route,
+        "demoted": alert.demoted,
+        "test": alert.test,
+        "raised_at": time_text(raised_at),
     }
 
 

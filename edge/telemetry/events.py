@@ -8,6 +8,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from edge.telemetry.alert_events import (
+    AlertAcknowledged,
+    AlertAnswered,
+    AlertEscalated,
+    AlertOfferedAgain,
+    AlertPublished,
+    AlertRaised,
+    AlertsFollowed,
+    AlertUnanswered,
+    AnswerRefused,
+)
 from edge.telemetry.receiver_events import (
     AssociationAccepted,
     AssociationEnded,
@@ -110,31 +121,6 @@ class SeriesSettled:
 
 
 @dataclass(frozen=True, slots=True)
-class AlertRaised:
-    """An alert went into the outbox."""
-
-    alert: str
-    status: str
-    finding: str
-    urgency: str
-
-
-@dataclass(frozen=True, slots=True)
-class AlertPublished:
-    """PUBACK came for an alert; without subscribers it is told once, and again when somebody got it.
-
-    The three ages are seconds to now, None where it does not apply.
-    """
-
-    alert: str
-    status: str
-    subscribers: bool
-    first_slice_age_s: float | None
-    positive_slice_age_s: float | None
-    last_slice_age_s: float | None
-
-
-@dataclass(frozen=True, slots=True)
 class MessagePublished:
     """PUBACK came for any message of the outbox; `queued_s` since it was enqueued."""
 
@@ -214,6 +200,13 @@ Happening = (
     | SeriesSettled
     | AlertRaised
     | AlertPublished
+    | AlertOfferedAgain
+    | AlertAnswered
+    | AnswerRefused
+    | AlertAcknowledged
+    | AlertEscalated
+    | AlertUnanswered
+    | AlertsFollowed
     | MessagePublished
     | PublishFailed
     | MessageExpired

@@ -9,6 +9,7 @@ from edge.domain.alert import AlertStatus
 from edge.domain.completeness import CompletionReason
 from edge.domain.outcome import OutcomeKind
 from edge.domain.unusable import UnusableReason
+from edge.telemetry import alert_metrics
 from edge.telemetry.instruments import Metric, counter, gauge, histogram
 from edge.telemetry.tls_metrics import TLS_CATALOGUE
 
@@ -145,31 +146,13 @@ SERIES_SETTLED = counter(
 SERIES_DEGRADED = counter(
     "edge_series_degraded_total", "Series revisions judged at least in part by the fallback.", _AGENT
 )
-# Alerts put into the outbox.
-ALERTS_RAISED = counter(
-    "edge_alerts_raised_total", "Alerts put into the outbox, by status.", _AGENT, ("status",), _STATUSES
-)
-# Alerts the broker acknowledged; the difference to the one above is on its way.
-ALERTS_PUBLISHED = counter(
-    "edge_alerts_published_total",
-    "Alerts acknowledged by the broker, by status.",
-    _AGENT,
-    ("status",),
-    _STATUSES,
-)
-# PUBACK reason 0x10: the alert reached nobody.
-ALERTS_WITHOUT_SUBSCRIBER = counter(
-    "edge_alerts_without_subscriber_total",
-    "Alerts the broker acknowledged but had no subscriber for.",
-    _AGENT,
-)
 # Alerts, results and whatever else leaves through the outbox.
 MESSAGES_PUBLISHED = counter(
     "edge_messages_published_total",
     "Messages of the outbox acknowledged by the broker, by kind.",
     _AGENT,
     ("kind",),
-    (("alert",), ("result",)),
+    (("alert",), ("worklist",), ("result",)),
 )
 # Waited longer than its own expiry; it is still sent.
 MESSAGES_EXPIRED = counter(
@@ -229,6 +212,6 @@ BUILD_INFO = gauge(
 )
 
 CATALOGUE: tuple[Metric, ...] = (
-    *(m for m in list(globals().values()) if isinstance(m, Metric)),
+    *(m for m in [*globals().values(), *vars(alert_metrics).values()] if isinstance(m, Metric)),
     *TLS_CATALOGUE,
 )

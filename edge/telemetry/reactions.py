@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
+from edge.telemetry import alert_metrics as a
 from edge.telemetry import events as e
 from edge.telemetry import metrics as m
 from edge.telemetry import tls_events as t
@@ -65,11 +66,31 @@ def _settled(i: Instruments, h: e.SeriesSettled) -> None:
     i.observe(m.LAST_SLICE_TO_OUTCOME, h.last_slice_to_settled_s, outcome=h.outcome)
 
 
+def _raised(i: Instruments, h: e.AlertRaised) -> None:
+    if h.test:
+        i.count(a.TEST_ALERTS, status=h.status)
+    elif h.demoted:
+        i.count(a.ALERTS_DEMOTED, reason=h.demoted)
+    elif h.route != "silent":
+        i.count(a.ALERTS_RAISED, status=h.status)
+
+
+def _acknowledged(i: Instruments, h: e.AlertAcknowledged) -> None:
+    i.observe(a.PAGE_TO_HUMAN, h.waited_s, answer=h.answer)
+
+
+def _followed(i: Instruments, h: e.AlertsFollowed) -> None:
+    for stage, count in h.stages:
+        i.set(a.ALERTS_OPEN, count, stage=stage)
+
+
 def _alert_published(i: Instruments, h: e.AlertPublished) -> None:
-    if not h.subscribers:
-        i.count(m.ALERTS_WITHOUT_SUBSCRIBER)
+    if not h.counts:
         return
-    i.count(m.ALERTS_PUBLISHED, status=h.status)
+    if not h.subscribers:
+        i.count(a.ALERTS_WITHOUT_SUBSCRIBER)
+        return
+    i.count(a.ALERTS_PUBLISHED, status=h.status)
     ages = (
         (m.FIRST_SLICE_TO_PAGE, h.first_slice_age_s),
         (m.POSITIVE_SLICE_TO_PAGE, h.positive_slice_age_s),
@@ -129,7 +150,14 @@ _to(e.InferenceFailed, "warning", lambda i, h: i.count(m.INFERENCE_FAILURES, rea
 _to(e.TritonHealthChanged, _level_of_health, lambda i, h: i.one_hot(m.TRITON_HEALTH, h.health))
 _to(e.SeriesOpened, "info", lambda i, h: i.join(m.SERIES_OPEN, (h.series, h.revision)))
 _to(e.SeriesSettled, _level_of_settled, _settled)
-_to(e.AlertRaised, "info", lambda i, h: i.count(m.ALERTS_RAISED, status=h.status))
+_to(e.AlertRaised, lambda h: "warning" if h.demoted else "info", _raised)
+_to(e.AlertOfferedAgain, "warning", lambda i, _: i.count(a.ALERTS_OFFERED_AGAIN))
+_to(e.AlertAnswered, "info", lambda i, h: i.count(a.ANSWERS, answer=h.answer))
+_to(e.AnswerRefused, "warning", lambda i, h: i.count(a.ANSWERS_REFUSED, reason=h.reason))
+_to(e.AlertAcknowledged, "info", _acknowledged)
+_to(e.AlertEscalated, "warning", lambda i, h: i.count(a.ALERT_ESCALATIONS, reason=h.reason))
+_to(e.AlertUnanswered, "error", lambda i, h: i.count(a.ALERTS_UNANSWERED, reason=h.reason))
+_to(e.AlertsFollowed, "debug", _followed)
 _to(e.AlertPublished, lambda h: "info" if h.subscribers else "error", _alert_published)
 _to(e.MessagePublished, "debug", _published)
 _to(e.PublishFailed, "warning", lambda i, h: i.count(m.PUBLISH_FAILURES, reason=h.reason))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.telemetry import events, receiver_events, tls_events
+from edge.telemetry import alert_events, events, receiver_events, tls_events
 from edge.telemetry.emit import happening_types
 from edge.telemetry.reactions import REACTIONS
 from tests.architecture.source import modules
@@ -16,8 +16,9 @@ PATIENT_DATA = ("uid", "patient", "birth", "accession", "study", "path", "file")
 
 
 def test_every_class_of_events_is_a_happening() -> None:
-    found = [*vars(events).values(), *vars(receiver_events).values(), *vars(tls_events).values()]
-    homes = {events.__name__, receiver_events.__name__, tls_events.__name__}
+    rooms = (events, alert_events, receiver_events, tls_events)
+    found = [c for room in rooms for c in vars(room).values()]
+    homes = {room.__name__ for room in rooms}
     classes = {c for c in found if isinstance(c, type) and c.__module__ in homes}
     assert classes == set(happening_types())
 

@@ -158,7 +158,7 @@ def test_a_page_arrives_with_everything_mqtt_5_can_say_of_it(side: Side) -> None
         Heard(
             topic="edge/v1/edge-1/alert/critical",
             payload=sent.payload,
-            key="a1:preliminary:0",
+            key="a1:preliminary:0:5e71e5",
             content_type="application/json",
             response_topic="edge/v1/edge-1/ack",
             expiry_s=86400,
@@ -186,7 +186,7 @@ def test_a_page_nobody_heard_can_be_offered_again_on_the_same_connection(side: S
     channel.publish(page(side), 5.0)
     side.listen()
     assert channel.publish(page(side), 5.0) == Receipt(0, subscribers=True)
-    assert len(side.heard("a1:preliminary:0")) == 1
+    assert len(side.heard("a1:preliminary:0:5e71e5")) == 1
 
 
 def test_the_reason_of_a_broker_that_is_away_is_one_word(side: Side) -> None:
@@ -236,7 +236,7 @@ def test_after_an_outage_who_listens_again_hears(side: Side) -> None:
     side.start()
     side.listen()
     assert delivered(channel, page(side, "a2")).subscribers
-    assert len(side.heard("a2:preliminary:0")) == 1
+    assert len(side.heard("a2:preliminary:0:5e71e5")) == 1
 
 
 def test_a_silent_broker_ends_in_a_retry_that_is_heard_once(side: Side) -> None:
@@ -251,8 +251,8 @@ def test_a_silent_broker_ends_in_a_retry_that_is_heard_once(side: Side) -> None:
     side.thaw()
     assert delivered(channel, page(side, "a2")) == Receipt(0, subscribers=True)
     channel.publish(page(side, "a3"), 5.0)
-    side.heard("a3:preliminary:0")
-    assert len(side.heard("a2:preliminary:0")) == 1
+    side.heard("a3:preliminary:0:5e71e5")
+    assert len(side.heard("a2:preliminary:0:5e71e5")) == 1
 
 
 def test_presence_is_retained_while_connected_and_after_leaving(side: Side) -> None:

@@ -137,7 +137,7 @@ def test_keep_alive_finds_a_half_open_connection_and_the_page_gets_through(
             line.page("during", 0.5)
         broker.thaw()
         line.page("during", 15.0)
-        assert listener.heard("during:preliminary:0")
+        assert listener.heard("during:preliminary:0:5e71e5")
     listener.close()
 
 
@@ -225,7 +225,7 @@ def test_tls_and_password_from_files_open_the_line(guarded: brokers.BrokerProces
     listener = Listener(guarded.settings, "edge/v1/#")
     with Line(guarded.settings) as line:
         line.page()
-        assert listener.heard("a1:preliminary:0")
+        assert listener.heard("a1:preliminary:0:5e71e5")
     listener.close()
 
 
@@ -269,7 +269,7 @@ def test_a_pager_that_was_away_gets_what_came_meanwhile(broker: brokers.BrokerPr
             assert received is not None, f"only {heard}"
             if isinstance(received.message, AlertMessage):
                 heard.append(received.message.alert_id)
-                assert received.key == "while away:preliminary:0"
+                assert received.key == "while away:preliminary:0:5e71e5"
                 assert received.at.tzinfo is not None
         back.close()
 
@@ -292,7 +292,7 @@ def test_kill_9_of_the_publishing_process_loses_no_page(tmp_path: Path, free_por
         # A number promised twice is one row, so the next child may begin with the last one again.
         promised = int([line for line in lines if line.endswith(b"\n")][-1])
     publish_the_rest(broker.settings, tmp_path)
-    expected = {f"alert-{n}:confirmed:0" for n in range(promised + 1)}
+    expected = {f"alert-{n}:confirmed:0:5e71e5" for n in range(promised + 1)}
     heard = [h.key for h in listener.all()]
     print(f"{len(expected)} pages promised, {len(heard) - len(set(heard))} heard twice")
     assert expected <= set(heard)

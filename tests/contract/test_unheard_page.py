@@ -67,7 +67,7 @@ def test_a_pager_that_lost_its_session_gets_the_page_it_missed(
     ledger = SqliteLedger(tmp_path, clock=CLOCK)
     told = turn_until(broker, ledger, lambda: not ledger.pending(1))
     assert [h.subscribers for h in told if isinstance(h, AlertPublished)] == [True]
-    assert len(pager.heard("a1:preliminary:0")) == 1
+    assert len(pager.heard("a1:preliminary:0:5e71e5")) == 1
     ledger.close()
     pager.close()
     broker.kill()

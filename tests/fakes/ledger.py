@@ -26,7 +26,7 @@ class FakeLedger:
 
     def __init__(self, *, clock: Clock) -> None:
         self.outcomes: dict[tuple[str, int], tuple[Outcome, int]] = {}
-        self.alerts: dict[tuple[str, AlertStatus, int], Alert] = {}
+        self.alerts: dict[tuple[str, AlertStatus, int, str], Alert] = {}
         self.messages: dict[str, PendingMessage] = {}
         self.receipts: dict[int, Receipt] = {}
         self.nobody_heard: dict[int, Receipt] = {}
@@ -68,28 +68,28 @@ class FakeLedger:
         }
         return frozenset(name for name, status in last.items() if status is not AlertStatus.RETRACTED)
 
-    def alert(self, alert: Alert, draft: Draft) -> bool:
+    def alert(self, alert: Alert, draft: Draft | None) -> bool:
         self._make_room()
         with self._lock:
-            name = (alert.alert_id, alert.status, alert.series.revision)
+            name = _name(alert)
             if name in self.alerts:
                 return False
-            self._enqueue([draft])
+            self._enqueue([draft] if draft else [])
             self.alerts[name] = alert
         self._wake()
         return True
 
     def conclude(
-        self, outcome: Outcome, through_sequence: int, drafts: Sequence[tuple[Alert | None, Draft]]
+        self, outcome: Outcome, through_sequence: int, drafts: Sequence[tuple[Alert | None, Draft | None]]
     ) -> bool:
         self._make_room()
         with self._lock:
             revision = (outcome.series.series_instance_uid, outcome.series.revision)
             if revision in self.outcomes:
                 return False
-            alerts = [(a.alert_id, a.status, a.series.revision) if a else None for a, _ in drafts]
-            self._enqueue([d for name, (_, d) in zip(alerts, drafts, strict=True) if name not in self.alerts])
-            self.alerts.update({(a.alert_id, a.status, a.series.revision): a for a, _ in drafts if a})
+            fresh = [(a, d) for a, d in drafts if a is None or _name(a) not in self.alerts]
+            self._enqueue([draft for _, draft in fresh if draft])
+            self.alerts.update({_name(a): a for a, _ in fresh if a})
             self.outcomes[revision] = (outcome, through_sequence)
         if drafts:
             self._wake()
@@ -134,6 +134,10 @@ class FakeLedger:
     def _wake(self) -> None:
         for wake in self._wakes:
             wake()
+
+
+def _name(alert: Alert) -> tuple[str, AlertStatus, int, str]:
+    return alert.alert_id, alert.status, alert.series.revision, alert.series.series_instance_uid
 
 
 class FakeJournal:

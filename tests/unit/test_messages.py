@@ -63,7 +63,7 @@ def test_no_message_has_a_field_that_could_hold_who_the_patient_is() -> None:
 def test_an_alert_says_everything_a_consumer_was_promised() -> None:
     draft = MESSAGES.alert(alert(AlertStatus.CONFIRMED, revision=1))
     message = draft.encode(41)
-    assert draft.key == message.key == "a1:confirmed:1"
+    assert draft.key == message.key == "a1:confirmed:1:5e71e5"
     assert (message.topic, message.response_topic) == ("edge/v1/edge-1/alert/critical", "edge/v1/edge-1/ack")
     assert (message.content_type, message.retain, message.expiry_s) == ("application/json", False, 86400)
     assert json.loads(message.payload) == {

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from edge.domain.alert import AlertStatus
 from edge.mqtt.drafts import AlertMessages, Progress, summarise
 from edge.ports import MessageSummary, OutboundMessage, PendingMessage, Receipt
-from edge.publisher import LOOK_EVERY_S, Publisher, alerts_first
+from edge.postponed import alerts_first
+from edge.publisher import LOOK_EVERY_S, Publisher
 from edge.settings import Settings
 from edge.telemetry.events import (
     AlertPublished,
@@ -85,7 +86,7 @@ def test_everything_waiting_goes_out_once_and_is_marked() -> None:
     room.settle("1.2")
     room.publisher.turn()
     room.publisher.turn()
-    assert room.heard() == ["a1:preliminary:0", "outcome-1.2-0"]
+    assert room.heard() == ["a1:preliminary:0:5e71e5", "outcome-1.2-0"]
     assert room.ledger.receipts == {1: Receipt(0, True), 2: Receipt(0, True)}
     assert [h.kind for h in room.of(MessagePublished) if isinstance(h, MessagePublished)] == [
         "alert",
@@ -100,7 +101,7 @@ def test_alerts_overtake_results_in_a_backlog_and_keep_their_own_order() -> None
     room.raise_alert("a1")
     room.raise_alert("a1", AlertStatus.CONFIRMED)
     room.publisher.turn()
-    assert room.heard()[:2] == ["a1:preliminary:0", "a1:confirmed:0"]
+    assert room.heard()[:2] == ["a1:preliminary:0:5e71e5", "a1:confirmed:0:5e71e5"]
     assert room.heard()[2:] == ["outcome-1.0-0", "outcome-1.1-0", "outcome-1.2-0"]
 
 
@@ -119,7 +120,7 @@ def test_an_alert_raised_while_results_drain_does_not_wait_for_their_end() -> No
     room.channel.publish = alert_meanwhile  # type: ignore[method-assign]
     room.publisher.turn()
     room.publisher.turn()
-    assert room.heard() == ["outcome-1.0-0", "a1:preliminary:0", "outcome-1.1-0", "outcome-1.2-0"]
+    assert room.heard() == ["outcome-1.0-0", "a1:preliminary:0:5e71e5", "outcome-1.1-0", "outcome-1.2-0"]
 
 
 def test_a_broker_that_is_away_loses_nothing_and_is_not_pestered() -> None:
@@ -133,7 +134,7 @@ def test_a_broker_that_is_away_loses_nothing_and_is_not_pestered() -> None:
     assert {h.reason for h in room.of(PublishFailed) if isinstance(h, PublishFailed)} == {"not_connected"}
     room.broker.up = True
     assert room.publisher.turn() == LOOK_EVERY_S
-    assert room.heard() == ["a1:preliminary:0"]
+    assert room.heard() == ["a1:preliminary:0:5e71e5"]
 
 
 def test_one_forbidden_topic_does_not_dam_up_the_others() -> None:
@@ -144,10 +145,10 @@ def test_one_forbidden_topic_does_not_dam_up_the_others() -> None:
     room.raise_alert("a1")
     for _ in range(4):
         room.publisher.turn()
-    assert room.heard() == ["a1:preliminary:0"]
+    assert room.heard() == ["a1:preliminary:0:5e71e5"]
     room.raise_alert("a2")
     assert room.publisher.turn() == LOOK_EVERY_S
-    assert room.heard() == ["a1:preliminary:0", "a2:preliminary:0"]
+    assert room.heard() == ["a1:preliminary:0:5e71e5", "a2:preliminary:0:5e71e5"]
     room.broker.refuses = {}
     for _ in range(4):
         room.clock.advance(6)
@@ -164,7 +165,7 @@ def test_an_alert_behind_a_dam_of_refused_results_is_found() -> None:
     room.raise_alert("behind")
     for _ in range(3):
         room.publisher.turn()
-    assert room.heard() == ["behind:preliminary:0"]
+    assert room.heard() == ["behind:preliminary:0:5e71e5"]
 
 
 def test_a_message_older_than_its_expiry_alarms_once_and_is_sent_all_the_same() -> None:
@@ -240,7 +241,7 @@ def test_a_page_nobody_heard_before_it_expired_is_still_offered_every_five_minut
     room.clock.advance(180)
     room.broker.subscribed = True
     room.publisher.turn()
-    assert room.heard() == ["a1:preliminary:0"]
+    assert room.heard() == ["a1:preliminary:0:5e71e5"]
     assert len(room.of(MessageExpired)) == 1
 
 
@@ -260,7 +261,12 @@ def test_a_pager_that_is_back_gets_every_step_it_missed_in_order() -> None:
     room.clock.advance(5)
     room.publisher.turn()
     room.publisher.turn()
-    assert room.heard() == ["a1:preliminary:0", "a2:preliminary:0", "a2:confirmed:0", "a1:confirmed:0"]
+    assert room.heard() == [
+        "a1:preliminary:0:5e71e5",
+        "a2:preliminary:0:5e71e5",
+        "a2:confirmed:0:5e71e5",
+        "a1:confirmed:0:5e71e5",
+    ]
     assert room.ledger.outbox_depth()[0] == 0
 
 
@@ -272,9 +278,9 @@ def test_once_one_page_is_heard_the_unheard_ones_go_out_at_once() -> None:
     room.broker.subscribed = True
     room.raise_alert("a2")
     room.publisher.turn()
-    assert room.heard() == ["a2:preliminary:0"]
+    assert room.heard() == ["a2:preliminary:0:5e71e5"]
     room.publisher.turn()
-    assert room.heard() == ["a2:preliminary:0", "a1:preliminary:0"]
+    assert room.heard() == ["a2:preliminary:0:5e71e5", "a1:preliminary:0:5e71e5"]
 
 
 def test_after_a_restart_an_unheard_page_is_offered_and_not_told_again() -> None:
@@ -288,7 +294,7 @@ def test_after_a_restart_an_unheard_page_is_offered_and_not_told_again() -> None
     room.broker.subscribed = True
     room.publisher = room.publisher_with(room.heartbeat)
     room.publisher.turn()
-    assert room.heard() == ["a1:preliminary:0"]
+    assert room.heard() == ["a1:preliminary:0:5e71e5"]
 
 
 def test_no_step_of_an_alert_overtakes_one_that_was_refused() -> None:
@@ -300,10 +306,10 @@ def test_no_step_of_an_alert_overtakes_one_that_was_refused() -> None:
     room.raise_alert("a1", AlertStatus.RETRACTED)
     room.raise_alert("a2")
     room.publisher.turn()
-    assert room.heard() == ["a2:preliminary:0"]
+    assert room.heard() == ["a2:preliminary:0:5e71e5"]
     room.clock.advance(5)
     room.publisher.turn()
-    assert room.heard() == ["a2:preliminary:0", "a1:preliminary:0", "a1:retracted:0"]
+    assert room.heard() == ["a2:preliminary:0:5e71e5", "a1:preliminary:0:5e71e5", "a1:retracted:0:5e71e5"]
 
 
 def test_a_status_that_was_refused_is_said_again() -> None:
@@ -333,7 +339,7 @@ def test_a_disk_that_will_not_take_the_mark_does_not_make_the_pager_ring_again()
             room.publisher.turn()
     room.ledger.published = mark  # type: ignore[method-assign]
     room.publisher.turn()
-    assert room.heard() == ["a1:preliminary:0"]
+    assert room.heard() == ["a1:preliminary:0:5e71e5"]
     assert room.ledger.outbox_depth()[0] == 0
 
 
@@ -382,7 +388,7 @@ def test_an_error_nobody_expected_is_told_and_pages_go_on() -> None:
     publisher.stop()
     thread.join(5)
     assert not thread.is_alive()
-    assert room.heard() == ["a1:preliminary:0"]
+    assert room.heard() == ["a1:preliminary:0:5e71e5"]
     (told,) = {h.error for h in room.of(TaskFailed) if isinstance(h, TaskFailed)}
     assert told.startswith("ZeroDivisionError at test_publisher.py:")
 

@@ -1,0 +1,46 @@
+"""What every message is made of: times, rounded numbers, and words that outlive an addition."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, ClassVar, SupportsFloat
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    WithJsonSchema,
+)
+
+
+def _milliseconds(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _rounded(digits: int) -> BeforeValidator:
+    """Rounds before the limits are checked: a float32 a hair above 1 is 1, not a message lost."""
+
+    def to_digits(value: object) -> object:
+        return round(float(value), digits) if isinstance(value, SupportsFloat) else value
+
+    return BeforeValidator(to_digits)
+
+
+UtcTime = Annotated[
+    AwareDatetime,
+    AfterValidator(lambda at: at.astimezone(UTC)),
+    PlainSerializer(_milliseconds, return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
+Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False), _rounded(3)]
+Millilitres = Annotated[float, Field(ge=0, allow_inf_nan=False), _rounded(1)]
+
+
+class Words(BaseModel):
+    """Unknown fields are passed over, so that a consumer outlives an addition to version 1."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="ignore")
