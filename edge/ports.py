@@ -144,8 +144,7 @@ class Receipt:
 class MessageSummary:
     """What a message of the outbox says, for happenings and order; the times are None where unknown.
 
-    `kind` is alert, worklist, result or unreadable; the other fields are an alert's. It counts for the
-    figures unless it is a test or a copy for another role.
+    `kind` is alert, worklist, result or unreadable, the rest an alert's; a test or a copy never counts.
     """
 
     kind: str
@@ -218,9 +217,9 @@ class Ledger(Protocol):
     raised this alert id, status and revision before, `conclude` when this series revision has its
     outcome already; both then change nothing. Without a draft an alert is only written down. Equal
     draft keys make one message. The callbacks of `on_enqueued` run after the commit, on the calling
-    thread, and must neither block nor raise. A second `published` changes nothing, and `unheard` writes
-    a receipt down but leaves the message pending; `outbox_depth` is the number of pending messages and
-    the time of the oldest. `check` raises OSError once the disk has failed for good: the process must end.
+    thread, and must neither block nor raise. A second `published` changes nothing; `unheard` notes a
+    receipt and leaves the message pending, and `outbox_depth` counts those and dates the oldest. `check`
+    raises OSError once the disk has failed for good: the process must end.
     """
 
     def remember_instance(self, sequence: int, series_instance_uid: str) -> None: ...

@@ -77,7 +77,7 @@ def _toml(value: Any) -> str:
             return _text(value)
         case dict():
             table = cast("dict[str, Any]", value)
-            pairs = ", ".join(f"{_text(k)} = {_toml(v)}" for k, v in table.items())
+            pairs = ", ".join(f"{_text(k)} = {_toml(v)}" for k, v in table.items() if v is not None)
             return f"{{ {pairs} }}" if pairs else "{}"
         case list():
             return f"[{', '.join(_toml(v) for v in cast('list[Any]', value))}]"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import threading
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, closing
 
@@ -17,11 +16,9 @@ from edge.dicom.decoder_process import DecoderLimits
 from edge.dicom.reader import DicomReader
 from edge.intake import take
 from edge.models.contract import load_clinical_model
-from edge.mqtt.channel import MqttChannel
-from edge.mqtt.drafts import AlertMessages, summarise
-from edge.mqtt.drafts import Progress as HeartbeatProgress
-from edge.ports import Ledger, OutboundMessage
-from edge.publisher import Publisher
+from edge.mqtt.drafts import AlertMessages
+from edge.paging_wiring import publishing
+from edge.ports import Ledger
 from edge.pulse import Pulse
 from edge.settings import ReadingSettings, Settings
 from edge.spool.doorbell import Doorbell
@@ -63,7 +60,7 @@ def run_agent(settings: Settings) -> None:
 
 
 async def _agent(
-    settings: Settings, ledger: Ledger, journal: InboxJournal, decoders: DecoderPool, emitter: Emitter
+    settings: Settings, ledger: SqliteLedger, journal: InboxJournal, decoders: DecoderPool, emitter: Emitter
 ) -> None:
     clock, state_dir = SystemClock(), settings.appliance.state_dir
     pulse = Pulse(emitter.emit, clock)
@@ -96,7 +93,7 @@ async def _agent(
         )
         with closing(endpoint), closing(Doorbell(state_dir)) as doorbell:
             taken = take(journal, around, doorbell.wait, agent.concluded, pulse.looked)
-            async with _publishing(settings, ledger, messages, pulse, clock), asyncio.TaskGroup() as tasks:
+            async with publishing(settings, ledger, messages, pulse, clock), asyncio.TaskGroup() as tasks:
                 emitter.emit(ApplianceStarted("agent", __version__, f"model {settings.models.active}"))
                 running = [
                     tasks.create_task(dispatcher.run()),
@@ -140,47 +137,6 @@ async def _inference(
         await server.close()
         if fallback is not None:
             await fallback.close()
-
-
-@asynccontextmanager
-async def _publishing(
-    settings: Settings, ledger: Ledger, messages: AlertMessages, pulse: Pulse, clock: SystemClock
-) -> AsyncGenerator[None]:
-    """The outbox thread and its channel; what is unsent at the end stays in the outbox."""
-    # The client id is the appliance's name, so that a second appliance of that name is noticed.
-    channel = MqttChannel(settings.mqtt, settings.appliance.name, messages.presence(clock), pulse.emit)
-
-    def heartbeat() -> OutboundMessage:
-        progress = HeartbeatProgress(
-            journal_sequence=pulse.progress.last_sequence,
-            slices_decoded=pulse.progress.slices_decoded,
-            slabs_inferred=pulse.slabs_inferred,
-            series_open=pulse.progress.series_open,
-            outbox_depth=ledger.outbox_depth()[0],
-            last_outcome_age_s=pulse.last_outcome_age_s(),
-            triton=pulse.triton,
-        )
-        return messages.heartbeat(clock.utc(), progress)
-
-    publisher = Publisher(
-        ledger,
-        channel,
-        clock,
-        pulse.emit,
-        settings.mqtt,
-        summarise=summarise,
-        heartbeat=heartbeat,
-        status=lambda: messages.status(*pulse.condition()),
-    )
-    thread = threading.Thread(target=publisher.run, name="publisher", daemon=True)
-    channel.start()
-    thread.start()
-    try:
-        yield
-    finally:
-        publisher.stop()
-        await asyncio.to_thread(channel.close)
-        await asyncio.to_thread(thread.join, settings.mqtt.puback_timeout_s)
 
 
 async def _watch(ledger: Ledger) -> None:

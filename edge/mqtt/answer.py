@@ -9,6 +9,7 @@ from pydantic import Field
 from edge.domain.acknowledgement import Acknowledgement, Answer
 from edge.mqtt.words import UtcTime, Words
 
+CONTENT_TYPE = "application/json"
 # Whoever it is, in the site's own words: long enough for a role or a badge token, no room for a story.
 WHO = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$"
 

@@ -176,4 +176,4 @@ class AnswerReader:
     def _on_message(self, _client: Client, _userdata: object, message: MQTTMessage) -> None:
         correlation: bytes = getattr(message.properties, "CorrelationData", b"")
         key = correlation.decode("utf-8", errors="replace")
-        self._came.put(_Came(self._connection, message.mid, message.payload, key, message.retain))
+        self._came.put(_Came(self._connection, message.mid, bytes(message.payload), key, message.retain))

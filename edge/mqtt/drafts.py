@@ -13,6 +13,7 @@ from edge import __version__
 from edge.domain.alert import Alert, AlertStatus, Route
 from edge.domain.escalation import Rung, Step
 from edge.domain.outcome import Outcome
+from edge.mqtt.answer import CONTENT_TYPE
 from edge.mqtt.message import (
     ANY_MESSAGE,
     AlertMessage,
@@ -26,7 +27,6 @@ from edge.mqtt.topics import Topic, Topics
 from edge.ports import Clock, MessageSummary, OutboundMessage
 from edge.settings import Settings
 
-CONTENT_TYPE = "application/json"
 # A heartbeat that waited longer than this many intervals says nothing about now.
 HEARTBEAT_LIFETIME = 3
 

@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from edge.domain.finding import Urgency
-from edge.mqtt.drafts import CONTENT_TYPE
+from edge.mqtt.answer import CONTENT_TYPE, AckMessage
 from edge.mqtt.message import (
     NOTICE,
     SCHEMA_VERSION,
@@ -32,12 +32,19 @@ MESSAGES: Mapping[str, type[BaseModel]] = {
     "status": StatusMessage,
     "heartbeat": HeartbeatMessage,
 }
+ANSWERS: Mapping[str, type[BaseModel]] = {"ack": AckMessage}
+_ACK = (
+    "What pagers answer, QoS 1, not retained: publish to the response topic of the page with the page's "
+    "correlation data. `delivered` as soon as the page is shown, or the appliance offers it again and "
+    "rings the next role; `acknowledged` and `closed` when a human says so. Repetitions are harmless."
+)
 Document = dict[str, Any]
 
 
 def documents() -> dict[str, Document]:
     """Every generated document by its path below this room."""
-    schemas = {f"schema/{name}.v{MAJOR}.json": _schema(model) for name, model in MESSAGES.items()}
+    every = {**MESSAGES, **ANSWERS}
+    schemas = {f"schema/{name}.v{MAJOR}.json": _schema(model) for name, model in every.items()}
     return {**schemas, "asyncapi.json": _asyncapi()}
 
 
@@ -84,6 +91,16 @@ def _asyncapi() -> Document:
                 "A finding somebody must see now; never retained.",
                 {"urgency": {"enum": [str(u) for u in Urgency], "description": "How soon."}},
             ),
+            "role": _channel(
+                "role/{role}",
+                "alert",
+                "The same alert for a role further up the escalation plan (`alerting` in the settings).",
+                {"role": {"description": "A role of the plan; a step may name another topic."}},
+            ),
+            "worklist": _channel(
+                "worklist", "alert", "Findings that ring nobody: `demoted` says why. They may be answered."
+            ),
+            "ack": _channel("ack", "ack", _ACK),
             "result": _channel("result", "result", "The end of every series revision; never retained."),
             "status": _channel("status", "status", "Whether the appliance is there; retained, also as Will."),
             "heartbeat": _channel("heartbeat", "heartbeat", "Progress of the pipeline."),
@@ -96,8 +113,27 @@ def _asyncapi() -> Document:
                 "bindings": {"mqtt": {"qos": 1, "retain": name == "status", "bindingVersion": "0.2.0"}},
             }
             for name in MESSAGES
+        }
+        | {
+            f"publish_{channel}": {
+                "action": "send",
+                "channel": {"$ref": f"#/channels/{channel}"},
+                "messages": [{"$ref": f"#/channels/{channel}/messages/alert"}],
+                "bindings": {"mqtt": {"qos": 1, "retain": False, "bindingVersion": "0.2.0"}},
+            }
+            for channel in ("role", "worklist")
+        }
+        | {
+            "receive_ack": {
+                "action": "receive",
+                "channel": {"$ref": "#/channels/ack"},
+                "messages": [{"$ref": "#/channels/ack/messages/ack"}],
+                "bindings": {"mqtt": {"qos": 1, "retain": False, "bindingVersion": "0.2.0"}},
+            }
         },
-        "components": {"messages": {name: _message(name, model) for name, model in MESSAGES.items()}},
+        "components": {
+            "messages": {name: _message(name, model) for name, model in {**MESSAGES, **ANSWERS}.items()}
+        },
     }
 
 
@@ -138,8 +174,9 @@ def _message(name: str, model: type[BaseModel]) -> Document:
     if name == "alert":
         binding["responseTopic"] = f"{_default('topic_prefix')}/{{appliance}}/ack"
         described["description"] = (
-            "The response topic is where acknowledgements will be read, with this message's correlation "
-            "data; this version sends it but does not read acknowledgements yet."
+            "Answer on the response topic with this message's correlation data, see the channel ack. A "
+            "pager that keeps sessions (session expiry of days) and honours correlation data rings once "
+            "for what is offered twice; `escalation` says why a copy rings."
         )
     return {**described, "bindings": {"mqtt": binding}}
 

@@ -15,8 +15,10 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 from pydantic import ValidationError
 
+from edge.domain.acknowledgement import Acknowledgement, Answer
 from edge.domain.finding import Side
-from edge.errors import RejectInput
+from edge.errors import RejectInput, RetryPeer
+from edge.mqtt.answer import CONTENT_TYPE, AckMessage
 from edge.mqtt.connection import AT_LEAST_ONCE, FIRST_REFUSAL, client_for
 from edge.mqtt.message import ANY_MESSAGE, AlertMessage, EdgeMessage, FindingWords, ResultMessage
 from edge.ports import Clock
@@ -36,6 +38,7 @@ class Received:
     key: str
     at: datetime
     retained: bool
+    response_topic: str = ""
 
 
 class AlertSubscriber:
@@ -76,6 +79,22 @@ class AlertSubscriber:
         if isinstance(came, RejectInput):
             raise came
         return came
+
+    def answer(self, page: Received, answer: Answer, role: str, name: str, timeout_s: float) -> None:
+        """Publishes an answer to a page where it asks for one; raises RetryPeer without a PUBACK in time."""
+        assert isinstance(page.message, AlertMessage)
+        said = Acknowledgement(page.message.alert_id, page.key, answer, role, name, self._clock.utc())
+        properties = Properties(PacketTypes.PUBLISH)
+        properties.ContentType = CONTENT_TYPE
+        properties.CorrelationData = page.key.encode("utf-8")
+        payload = AckMessage.of(said).model_dump_json()
+        sent = self._client.publish(page.response_topic, payload, AT_LEAST_ONCE, properties=properties)
+        try:
+            sent.wait_for_publish(timeout_s)
+        except (RuntimeError, ValueError) as error:
+            raise RetryPeer(f"the answer to {said.alert_id} could not be sent") from error
+        if not sent.is_published():
+            raise RetryPeer(f"the broker did not take the answer to {said.alert_id}")
 
     def close(self) -> None:
         """Leaves the session at the broker, which goes on collecting."""
@@ -139,6 +158,7 @@ class AlertSubscriber:
                 key=correlation.decode("utf-8", errors="replace"),
                 at=self._clock.utc(),
                 retained=message.retain,
+                response_topic=getattr(message.properties, "ResponseTopic", ""),
             )
         )
 
@@ -156,6 +176,10 @@ def format_page(message: AlertMessage | ResultMessage) -> str:
     finding = message.finding
     said = _measured(finding)
     how = f"{message.urgency.upper()} {message.status.upper()}"
+    if message.escalation is not None:
+        how += f" for {message.escalation.role} ({message.escalation.reason.replace('_', ' ')})"
+    if message.demoted:
+        how = f"WORKLIST ({message.demoted}) {how}"
     return f"{marks}{how} {said}\n  {where}, alert {message.alert_id}"
 
 

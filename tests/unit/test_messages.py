@@ -102,6 +102,8 @@ def test_an_alert_says_everything_a_consumer_was_promised() -> None:
             "last_slice_received_at": "2024-05-01T03:00:07.250Z",
             "detected_at": "2024-05-01T03:00:04.250Z",
         },
+        "demoted": "",
+        "escalation": None,
     }
 
 

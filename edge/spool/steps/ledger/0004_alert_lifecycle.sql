@@ -26,8 +26,9 @@ CREATE TABLE alert_of_study (
 -- Of an older ledger: what was said stands, and nobody is rung for it now.
 INSERT INTO alert_of_study
 SELECT number, alert_id, status, series_instance_uid, revision, outbox_key, finding, timings, model_name,
-       model_version, model_digest, degraded, json_extract(finding, '$.key'),
-       json_extract(finding, '$.urgency'), 'silent', '', 0, json_extract(timings, '$.detected_at')
+       model_version, model_digest, degraded, coalesce(json_extract(finding, '$.key'), ''),
+       coalesce(json_extract(finding, '$.urgency'), 'routine'), 'silent', '', 0,
+       coalesce(json_extract(timings, '$.detected_at'), '')
 FROM alert;
 
 DROP TABLE alert;

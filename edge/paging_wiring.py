@@ -1,0 +1,81 @@
+"""The part of the wiring that speaks to pagers and hears them."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from edge.alert_watch import AlertWatch
+from edge.clock import SystemClock
+from edge.mqtt.answers import AnswerReader
+from edge.mqtt.channel import MqttChannel
+from edge.mqtt.drafts import AlertMessages, summarise
+from edge.mqtt.drafts import Progress as HeartbeatProgress
+from edge.mqtt.topics import Topics
+from edge.ports import OutboundMessage
+from edge.publisher import Publisher
+from edge.pulse import Pulse
+from edge.settings import Settings
+from edge.spool.ledger import SqliteLedger
+
+
+@asynccontextmanager
+async def publishing(
+    settings: Settings, ledger: SqliteLedger, messages: AlertMessages, pulse: Pulse, clock: SystemClock
+) -> AsyncGenerator[None]:
+    """Outbox, answers and what becomes of alerts; what is unsent at the end stays in the outbox."""
+    # The client id is the appliance's name, so that a second appliance of that name is noticed.
+    channel = MqttChannel(settings.mqtt, settings.appliance.name, messages.presence(clock), pulse.emit)
+
+    def heartbeat() -> OutboundMessage:
+        progress = HeartbeatProgress(
+            journal_sequence=pulse.progress.last_sequence,
+            slices_decoded=pulse.progress.slices_decoded,
+            slabs_inferred=pulse.slabs_inferred,
+            series_open=pulse.progress.series_open,
+            outbox_depth=ledger.outbox_depth()[0],
+            last_outcome_age_s=pulse.last_outcome_age_s(),
+            triton=pulse.triton,
+        )
+        return messages.heartbeat(clock.utc(), progress)
+
+    publisher = Publisher(
+        ledger,
+        channel,
+        clock,
+        pulse.emit,
+        settings.mqtt,
+        summarise=summarise,
+        heartbeat=heartbeat,
+        status=lambda: messages.status(*pulse.condition()),
+        register=ledger.alerts,
+    )
+    watch = AlertWatch(ledger.alerts, messages, settings.alerting, clock, pulse.emit)
+    ledger.on_enqueued(watch.look)
+    answers = AnswerReader(
+        settings.mqtt,
+        f"{settings.appliance.name}-answers",
+        Topics.of(settings).ack,
+        ledger.alerts.acknowledge,
+        pulse.emit,
+        session_lost=watch.broker_forgot,
+    )
+    threads = [
+        threading.Thread(target=publisher.run, name="publisher", daemon=True),
+        threading.Thread(target=watch.run, name="alert-watch", daemon=True),
+    ]
+    channel.start()
+    answers.start()
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        watch.stop()
+        publisher.stop()
+        await asyncio.to_thread(answers.close)
+        await asyncio.to_thread(channel.close)
+        for thread in threads:
+            await asyncio.to_thread(thread.join, settings.mqtt.puback_timeout_s)

@@ -1,0 +1,247 @@
+"""Following alerts on a real ledger, a clock that tests move, and no broker."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from edge.alert_ports import Recorded
+from edge.alert_watch import AlertWatch
+from edge.domain.acknowledgement import Acknowledgement, Answer
+from edge.domain.alert import Alert, AlertStatus
+from edge.domain.lifecycle import Stage
+from edge.mqtt.drafts import AlertMessages
+from edge.ports import Receipt
+from edge.settings import Settings
+from edge.settings_alerting import AlertingSettings, EscalationStep
+from edge.spool.ledger import SqliteLedger
+from edge.telemetry.events import AlertAcknowledged, AlertEscalated, AlertUnanswered, Happening
+from tests.fakes.clock import FakeClock
+from tests.statements import alert
+
+ALERTING = AlertingSettings(
+    critical=(
+        EscalationStep(role="stroke", wait_s=60),
+        EscalationStep(role="oncall", wait_s=60),
+        EscalationStep(role="all", wait_s=60),
+    ),
+    publish_s=10,
+    deliver_s=20,
+    offer_s=8,
+    lifetime_s=600,
+)
+SETTINGS = Settings(alerting=ALERTING)
+MESSAGES = AlertMessages(SETTINGS)
+PAGE = "a1:preliminary:0:5e71e5"
+HEARD, UNHEARD = Receipt(0, subscribers=True), Receipt(0x10, subscribers=False)
+
+
+@dataclass
+class Ward:
+    """The ledger of an appliance and whoever follows its alerts."""
+
+    folder: Path
+    clock: FakeClock = field(default_factory=FakeClock)
+    happenings: list[Happening] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.starts()
+
+    def starts(self) -> None:
+        self.ledger = SqliteLedger(self.folder, clock=self.clock)
+        self.watch = AlertWatch(self.ledger.alerts, MESSAGES, ALERTING, self.clock, self.happenings.append)
+
+    def restarts(self) -> None:
+        self.ledger.close()
+        self.starts()
+
+    def says(self, said: Alert) -> None:
+        self.ledger.alert(said, MESSAGES.alert(said))
+        self.watch.turn()
+
+    def broker_takes(self, *, heard: bool = True) -> list[str]:
+        """What is pending, given to a broker with or without subscribers."""
+        waiting = self.ledger.pending(100)
+        for pending in waiting:
+            if heard:
+                self.ledger.published(pending.sequence, HEARD, self.clock.utc())
+            else:
+                self.ledger.unheard(pending.sequence, UNHEARD)
+        self.watch.turn()
+        return [p.message.topic.removeprefix("edge/v1/edge-1/") for p in waiting]
+
+    def answers(self, answer: Answer, key: str = PAGE, *, name: str = "dr-7") -> Recorded:
+        said = Acknowledgement(key.split(":")[0], key, answer, "stroke", name, self.clock.utc())
+        recorded = self.ledger.alerts.acknowledge(said)
+        self.watch.turn()
+        return recorded
+
+    def waits(self, seconds: float) -> None:
+        self.clock.advance(seconds)
+        self.watch.turn()
+
+    @property
+    def stage(self) -> Stage:
+        followed = self.ledger.alerts.followed("a1")
+        assert followed is not None
+        return followed.life.stage
+
+    def escalated(self) -> list[tuple[str, str]]:
+        return [(h.role, h.reason) for h in self.happenings if isinstance(h, AlertEscalated)]
+
+
+@pytest.fixture
+def ward(tmp_path: Path) -> Iterator[Ward]:
+    made = Ward(tmp_path)
+    yield made
+    made.ledger.close()
+
+
+def test_a_page_is_followed_to_the_human_who_closes_it(ward: Ward) -> None:
+    ward.says(alert())
+    stages = [ward.stage]
+    ward.broker_takes()
+    stages.append(ward.stage)
+    for answer in Answer:
+        assert ward.answers(answer) is Recorded.NEW
+        stages.append(ward.stage)
+    assert stages == [Stage.DETECTED, Stage.PUBLISHED, Stage.DELIVERED, Stage.ACKNOWLEDGED, Stage.CLOSED]
+    assert ward.ledger.alerts.open() == []
+
+
+def test_an_answer_counts_once_and_outlives_restarts(ward: Ward) -> None:
+    ward.says(alert())
+    ward.broker_takes()
+    ward.answers(Answer.ACKNOWLEDGED)
+    ward.restarts()
+    assert ward.answers(Answer.ACKNOWLEDGED) is Recorded.REPEATED
+    assert ward.answers(Answer.ACKNOWLEDGED, name="dr-8") is Recorded.NEW
+    assert ward.stage is Stage.ACKNOWLEDGED
+    told = [h for h in ward.happenings if isinstance(h, AlertAcknowledged)]
+    assert len(told) == 1, "the first human is the one who answered"
+
+
+def test_an_answer_that_was_recorded_before_a_crash_is_acted_on_after_it(ward: Ward) -> None:
+    ward.says(alert())
+    ward.broker_takes()
+    said = Acknowledgement("a1", PAGE, Answer.ACKNOWLEDGED, "stroke", "dr-7", ward.clock.utc())
+    ward.ledger.alerts.acknowledge(said)
+    ward.restarts()
+    ward.waits(1)
+    assert ward.stage is Stage.ACKNOWLEDGED
+
+
+@pytest.mark.parametrize(
+    ("alert_id", "key", "recorded"),
+    [
+        ("a1", "a9:preliminary:0:5e71e5", Recorded.UNKNOWN_MESSAGE),
+        ("a2", PAGE, Recorded.OTHER_ALERT),
+        ("a1", "", Recorded.UNKNOWN_MESSAGE),
+    ],
+)
+def test_an_answer_to_nothing_we_sent_changes_nothing(
+    ward: Ward, alert_id: str, key: str, recorded: Recorded
+) -> None:
+    ward.says(alert())
+    said = Acknowledgement(alert_id, key, Answer.CLOSED, "stroke", "dr-7", ward.clock.utc())
+    assert ward.ledger.alerts.acknowledge(said) is recorded
+    ward.watch.turn()
+    assert ward.stage is Stage.DETECTED
+
+
+def test_not_acknowledged_rings_the_second_role_then_all_and_alarms_at_the_end(ward: Ward) -> None:
+    ward.says(alert())
+    assert ward.broker_takes() == ["alert/critical"]
+    ward.answers(Answer.DELIVERED)
+    rung: list[list[str]] = []
+    for _ in range(3):
+        ward.waits(60)
+        rung.append(ward.broker_takes())
+    assert rung == [["role/oncall"], ["role/all"], ["role/all"]]
+    assert ward.escalated() == [("oncall", "no_answer"), ("all", "no_answer"), ("all", "no_answer")]
+    unanswered = [h.reason for h in ward.happenings if isinstance(h, AlertUnanswered)]
+    assert unanswered == ["no_answer"]
+
+
+def test_once_acknowledged_nobody_else_is_rung(ward: Ward) -> None:
+    ward.says(alert())
+    ward.broker_takes()
+    ward.answers(Answer.ACKNOWLEDGED)
+    ward.waits(590)
+    assert ward.escalated() == []
+    assert ward.broker_takes() == []
+
+
+def test_a_page_nobody_listens_to_goes_through_the_whole_plan_at_once(ward: Ward) -> None:
+    ward.says(alert())
+    for _ in range(4):
+        ward.broker_takes(heard=False)
+    assert ward.escalated() == [("oncall", "nobody_listens"), ("all", "nobody_listens")]
+    assert [h.reason for h in ward.happenings if isinstance(h, AlertUnanswered)] == ["nobody_listens"]
+    ward.waits(300)
+    assert len(ward.ledger.pending(100)) == 3, "what has not gone out is not rung over"
+
+
+def test_a_restart_rings_nobody_twice(ward: Ward) -> None:
+    ward.says(alert())
+    ward.broker_takes()
+    ward.waits(20)
+    ward.restarts()
+    ward.waits(1)
+    assert ward.escalated() == [("oncall", "no_delivery")]
+
+
+def test_a_page_no_pager_answers_is_offered_again_under_its_old_key(ward: Ward) -> None:
+    ward.says(alert())
+    ward.broker_takes()
+    ward.waits(8)
+    assert [p.message.key for p in ward.ledger.alerts.to_offer(9)] == [PAGE]
+    for pending in ward.ledger.alerts.to_offer(9):
+        ward.ledger.alerts.offered(pending.sequence)
+    ward.watch.broker_forgot()
+    ward.waits(1)
+    assert [p.message.key for p in ward.ledger.alerts.to_offer(9)] == [PAGE]
+    ward.ledger.alerts.offered(1)
+    ward.answers(Answer.DELIVERED)
+    ward.watch.broker_forgot()
+    ward.waits(9)
+    assert ward.ledger.alerts.to_offer(9) == []
+
+
+def test_whoever_was_rung_hears_what_became_of_it(ward: Ward) -> None:
+    ward.says(alert())
+    ward.broker_takes()
+    ward.waits(20)
+    ward.broker_takes()
+    ward.says(alert(AlertStatus.CONFIRMED))
+    assert ward.broker_takes() == ["alert/critical", "role/oncall"]
+    ward.says(alert(AlertStatus.RETRACTED, revision=1))
+    assert ward.broker_takes() == ["alert/critical", "role/oncall"]
+    assert ward.stage is Stage.RETRACTED
+    ward.waits(700)
+    assert ward.broker_takes() == [], "nobody is rung for what was taken back"
+
+
+def test_an_answer_to_an_earlier_page_does_not_answer_a_new_one(ward: Ward) -> None:
+    ward.says(alert())
+    ward.broker_takes()
+    ward.says(alert(AlertStatus.RETRACTED))
+    ward.says(alert(AlertStatus.CONFIRMED, revision=1))
+    assert ward.stage is Stage.DETECTED
+    ward.answers(Answer.ACKNOWLEDGED)
+    assert ward.stage is Stage.DETECTED
+    ward.answers(Answer.ACKNOWLEDGED, "a1:confirmed:1:5e71e5")
+    assert ward.stage is Stage.ACKNOWLEDGED
+
+
+def test_an_unanswered_page_expires_with_an_alarm(ward: Ward) -> None:
+    ward.says(alert())
+    ward.broker_takes()
+    ward.waits(601)
+    assert ward.stage is Stage.EXPIRED
+    assert AlertUnanswered("a1", "bleed", "expired") in ward.happenings
+    ward.waits(1000)
+    assert ward.escalated() == []

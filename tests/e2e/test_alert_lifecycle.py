@@ -1,0 +1,209 @@
+"""Pages that nobody answers, on a real Mosquitto: escalated, acknowledged across restarts, never forgotten.
+
+The paging half of the agent as it is wired, with its ledger on disk; alerts come from the test, so that
+no model has to run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from edge.clock import SystemClock
+from edge.domain.acknowledgement import Answer
+from edge.domain.lifecycle import Stage
+from edge.mqtt.drafts import AlertMessages
+from edge.mqtt.message import AlertMessage
+from edge.mqtt.subscriber import AlertSubscriber, Received
+from edge.paging_wiring import publishing
+from edge.pulse import Pulse
+from edge.settings import Settings
+from edge.settings_alerting import AlertingSettings, EscalationStep
+from edge.spool.ledger import SqliteLedger
+from edge.telemetry.events import AlertUnanswered, Happening
+from tests.contract import brokers
+from tests.statements import alert
+
+pytestmark = [pytest.mark.peer("mosquitto"), pytest.mark.timeout(120)]
+
+CLOCK = SystemClock()
+PLAN = (
+    EscalationStep(role="stroke", wait_s=1.5),
+    EscalationStep(role="oncall", wait_s=1.5),
+    EscalationStep(role="all", wait_s=1.5),
+)
+
+
+class Box:
+    """The paging half of an agent in a thread, which may be stopped and started on the same ledger."""
+
+    def __init__(self, folder: Path, broker: brokers.BrokerProcess, **alerting: float) -> None:
+        times = {"publish_s": 60.0, "deliver_s": 60.0, "offer_s": 60.0, **alerting}
+        self.settings = Settings(
+            mqtt=broker.settings, alerting=AlertingSettings.model_validate({"critical": PLAN, **times})
+        )
+        self.happenings: list[Happening] = []
+        self._folder = folder
+        self.start()
+
+    def start(self) -> None:
+        self.ledger = SqliteLedger(self._folder, clock=CLOCK)
+        self._loop, self._up = asyncio.new_event_loop(), threading.Event()
+        self._stopping = asyncio.Event()
+        self._thread = threading.Thread(target=self._loop.run_until_complete, args=(self._run(),))
+        self._thread.start()
+        assert self._up.wait(20)
+
+    def stop(self) -> None:
+        self._loop.call_soon_threadsafe(self._stopping.set)
+        self._thread.join(30)
+        self._loop.close()
+        self.ledger.close()
+
+    def pages(self) -> None:
+        said = alert()
+        self.ledger.alert(said, AlertMessages(self.settings).alert(said))
+
+    def until(self, stage: Stage, timeout_s: float = 30) -> None:
+        deadline = time.monotonic() + timeout_s
+        while (followed := self.ledger.alerts.followed("a1")) is None or followed.life.stage is not stage:
+            assert time.monotonic() < deadline, f"not {stage}: {followed}"
+            time.sleep(0.05)
+
+    def told(self, kind: type[Happening], timeout_s: float = 30) -> Happening:
+        deadline = time.monotonic() + timeout_s
+        while not (found := [h for h in self.happenings if isinstance(h, kind)]):
+            assert time.monotonic() < deadline, f"no {kind.__name__}"
+            time.sleep(0.05)
+        return found[0]
+
+    async def _run(self) -> None:
+        pulse = Pulse(self.happenings.append, CLOCK)
+        messages = AlertMessages(self.settings)
+        async with publishing(self.settings, self.ledger, messages, pulse, CLOCK):
+            self._up.set()
+            await self._stopping.wait()
+
+
+class Site:
+    """A broker, and pagers that may answer."""
+
+    def __init__(self, folder: Path, port: int, stack: ExitStack) -> None:
+        self._folder, self._stack = folder, stack
+        kept = (
+            "allow_anonymous true",
+            "persistence true",
+            f"persistence_location {folder}/",
+            "autosave_on_changes true",
+            "autosave_interval 1",
+        )
+        self.broker = brokers.mosquitto(folder, port, *kept)
+        self.broker.start()
+        stack.callback(self.broker.kill)
+
+    def box(self, **alerting: float) -> Box:
+        made = Box(self._folder, self.broker, **alerting)
+        self._stack.callback(made.stop)
+        return made
+
+    def pager(self, *topics: str) -> AlertSubscriber:
+        filters = [f"edge/v1/edge-1/{t}" for t in topics]
+        made = AlertSubscriber(self.broker.settings, f"pager-{topics[0][-6:]}", filters, CLOCK)
+        made.start()
+        self._stack.callback(made.close)
+        assert made.wait_subscribed(10)
+        return made
+
+    def loses_its_state(self) -> None:
+        """kill -9, and its disk is gone as well."""
+        self.broker.kill()
+        for database in self._folder.glob("mosquitto.db*"):
+            database.unlink()
+        self.broker.start()
+
+
+@pytest.fixture
+def site(tmp_path: Path, free_port: Callable[[], int]) -> Iterator[Site]:
+    with ExitStack() as stack:
+        yield Site(tmp_path, free_port(), stack)
+
+
+def page_of(pager: AlertSubscriber, timeout_s: float = 30) -> Received:
+    """The next page; its alert id is the same on every topic."""
+    came = pager.receive(timeout_s)
+    assert came is not None, "no page"
+    assert isinstance(came.message, AlertMessage)
+    assert came.message.alert_id == "a1"
+    return came
+
+
+def test_a_page_not_acknowledged_rings_the_second_role_then_all_then_alarms(site: Site) -> None:
+    pager, oncall, everyone = (site.pager(t) for t in ("alert/critical", "role/oncall", "role/all"))
+    box = site.box()
+    box.pages()
+    first = page_of(pager)
+    pager.answer(first, Answer.DELIVERED, "stroke", "pager-1", 10)
+    second, third = page_of(oncall), page_of(everyone)
+    assert isinstance(second.message, AlertMessage)
+    assert isinstance(third.message, AlertMessage)
+    assert second.message.escalation is not None
+    assert (second.message.escalation.role, second.message.escalation.reason) == ("oncall", "no_answer")
+    assert third.message.escalation is not None
+    assert third.message.escalation.step == 2
+    assert isinstance(box.told(AlertUnanswered), AlertUnanswered)
+    everyone.answer(third, Answer.ACKNOWLEDGED, "all", "dr-7", 10)
+    box.until(Stage.ACKNOWLEDGED)
+
+
+def test_an_answer_while_agent_and_broker_restart_is_not_lost(site: Site) -> None:
+    pager = site.pager("alert/critical")
+    box = site.box()
+    box.pages()
+    came = page_of(pager)
+    box.until(Stage.PUBLISHED)
+    box.stop()
+    pager.answer(came, Answer.ACKNOWLEDGED, "stroke", "dr-7", 10)
+    time.sleep(1.5)  # Mosquitto writes its sessions down once a second
+    site.broker.kill()
+    site.broker.start()
+    box.start()
+    box.until(Stage.ACKNOWLEDGED)
+
+
+def test_where_nobody_subscribes_the_next_role_is_rung_at_once(site: Site) -> None:
+    everyone = site.pager("role/all")
+    box = site.box()
+    began = time.monotonic()
+    box.pages()
+    came = page_of(everyone)
+    assert isinstance(came.message, AlertMessage)
+    assert came.message.escalation is not None
+    assert came.message.escalation.reason == "nobody_listens"
+    assert time.monotonic() - began < box.settings.alerting.publish_s / 2, "no timer was waited for"
+
+
+def test_a_page_the_broker_forgot_is_offered_until_a_pager_answers(site: Site) -> None:
+    pager = site.pager("alert/critical")
+    box = site.box(offer_s=1.0)
+    box.pages()
+    came = page_of(pager)
+    box.until(Stage.PUBLISHED)
+    site.loses_its_state()
+    again = page_of(pager)
+    assert again.key == came.key, "the same page, so a pager that knows it need not ring twice"
+    pager.answer(again, Answer.DELIVERED, "stroke", "pager-1", 10)
+    box.until(Stage.DELIVERED)
+
+
+def test_a_page_nobody_acknowledges_expires_with_an_alarm(site: Site) -> None:
+    site.pager("alert/critical")
+    box = site.box(lifetime_s=1.0)
+    box.pages()
+    box.until(Stage.EXPIRED)
+    assert box.told(AlertUnanswered) == AlertUnanswered("a1", "bleed", "expired")
