@@ -17,6 +17,22 @@ from edge.ports import Draft, OutboundMessage, PendingMessage
 
 
 @dataclass(frozen=True, slots=True)
+class MessageSummary:
+    """What a message of the outbox says, for happenings and order; the times are None where unknown.
+
+    `kind` is alert, worklist, result or unreadable, the rest an alert's; a test or a copy never counts.
+    """
+
+    kind: str
+    alert: str = ""
+    status: str = ""
+    counts: bool = True
+    first_slice_received_at: datetime | None = None
+    first_positive_slice_received_at: datetime | None = None
+    last_slice_received_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Said:
     """One thing that was said of an alert: row `number` of the ledger, `key` and `sequence` its message."""
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from edge.ports import MessageSummary, PendingMessage
+from edge.alert_ports import MessageSummary
+from edge.ports import PendingMessage
 
 REFUSED_AGAIN_S = 5.0
 FIRST_UNHEARD_AGAIN_S = 5.0

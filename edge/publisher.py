@@ -14,13 +14,12 @@ import threading
 from collections.abc import Callable
 from datetime import datetime
 
-from edge.alert_ports import AlertRegister
+from edge.alert_ports import AlertRegister, MessageSummary
 from edge.errors import MessageRefused, NotPublished, where
 from edge.ports import (
     AlertChannel,
     Clock,
     Ledger,
-    MessageSummary,
     OutboundMessage,
     PendingMessage,
     Receipt,

@@ -10,6 +10,7 @@ from typing import Literal
 from pydantic import ValidationError
 
 from edge import __version__
+from edge.alert_ports import MessageSummary
 from edge.domain.alert import Alert, AlertStatus, Route
 from edge.domain.escalation import Rung, Step
 from edge.domain.outcome import Outcome
@@ -24,7 +25,7 @@ from edge.mqtt.message import (
     StatusMessage,
 )
 from edge.mqtt.topics import Topic, Topics
-from edge.ports import Clock, MessageSummary, OutboundMessage
+from edge.ports import Clock, OutboundMessage
 from edge.settings import Settings
 
 # A heartbeat that waited longer than this many intervals says nothing about now.

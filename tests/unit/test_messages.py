@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from edge.alert_ports import MessageSummary
 from edge.domain.alert import AlertStatus
 from edge.domain.identity import SeriesInstanceUID, SopInstanceUID
 from edge.domain.outcome import OutcomeKind
@@ -17,7 +18,6 @@ from edge.mqtt.drafts import AlertMessages, Progress, payload_of, summarise
 from edge.mqtt.message import ANY_MESSAGE, AlertMessage, ResultMessage, StatusMessage
 from edge.mqtt.schema_export import ROOM, documents, text_of
 from edge.mqtt.subscriber import format_page
-from edge.ports import MessageSummary
 from edge.settings import Settings
 from tests.fakes.clock import FakeClock
 from tests.statements import AT, FINDING, alert, outcome, reference

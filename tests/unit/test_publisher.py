@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge.alert_ports import MessageSummary
 from edge.domain.alert import AlertStatus
 from edge.mqtt.drafts import AlertMessages, Progress, summarise
-from edge.ports import MessageSummary, OutboundMessage, PendingMessage, Receipt
+from edge.ports import OutboundMessage, PendingMessage, Receipt
 from edge.postponed import alerts_first
 from edge.publisher import LOOK_EVERY_S, Publisher
 from edge.settings import Settings
