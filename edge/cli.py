@@ -203,6 +203,10 @@ def _parser() -> argparse.ArgumentParser:
 
     tls = commands.add_parser("tls", help="make and show certificates for DICOM over TLS")
     tls_command.add_subcommands(tls)
+    from edge import quarantine_command  # noqa: PLC0415 - see _up
+
+    quarantine = commands.add_parser("quarantine", help="list the instances that could not be read, and why")
+    quarantine_command.add_subcommands(quarantine)
     return parser
 
 

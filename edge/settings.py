@@ -108,6 +108,9 @@ class ReadingSettings(_Section):
     frames_per_decoder: int = Field(
         default=2000, ge=1, description="A decoder that did so many frames is replaced by a fresh one."
     )
+    quarantine_mib: int = Field(
+        default=1024, ge=0, description="Unreadable instances kept for inspection; the oldest make room."
+    )
 
 
 class TritonSettings(_Section):

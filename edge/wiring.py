@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, closing
 
 from edge import __version__
@@ -14,6 +14,7 @@ from edge.clock import SystemClock
 from edge.dicom.decoder_pool import DecoderPool
 from edge.dicom.decoder_process import DecoderLimits
 from edge.dicom.reader import DicomReader
+from edge.errors import where
 from edge.intake import take
 from edge.models.contract import load_clinical_model
 from edge.mqtt.drafts import AlertMessages
@@ -26,10 +27,11 @@ from edge.spool.identity_key import appliance_key
 from edge.spool.journal import InboxJournal
 from edge.spool.ledger import SqliteLedger
 from edge.spool.lock import exclusive
+from edge.spool.quarantine import Quarantine, QuarantiningReader
 from edge.surroundings import Reading, Surroundings
 from edge.telemetry.emit import Emitter
 from edge.telemetry.endpoint import Health, TelemetryEndpoint
-from edge.telemetry.events import ApplianceStarted, ApplianceStopping
+from edge.telemetry.events import ApplianceStarted, ApplianceStopping, Happening, TaskFailed
 from edge.triton.canary import load_canary
 from edge.triton.client import TritonServer
 from edge.triton.dispatch import InferenceDispatcher, Policy
@@ -70,7 +72,7 @@ async def _agent(
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    pixels = DicomReader(state_dir, decoders.decode)
+    pixels = _quarantining(settings, DicomReader(state_dir, decoders.decode), clock, pulse.emit)
     async with _inference(settings, pulse, clock) as dispatcher:
         around = Surroundings(
             model=load_clinical_model(folder),
@@ -144,6 +146,14 @@ async def _watch(ledger: Ledger) -> None:
     while True:
         ledger.check()
         await asyncio.sleep(1.0)
+
+
+def _quarantining(
+    settings: Settings, reader: DicomReader, clock: SystemClock, emit: Callable[[Happening], None]
+) -> QuarantiningReader:
+    state_dir, most_bytes = settings.appliance.state_dir, settings.reading.quarantine_mib * 1024**2
+    kept = Quarantine(state_dir, appliance_key(state_dir), max_bytes=most_bytes, clock=clock, emit=emit)
+    return QuarantiningReader(reader, kept, lambda error: emit(TaskFailed("quarantine", where(error))))
 
 
 def _limits(reading: ReadingSettings) -> DecoderLimits:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
-from io import BufferedReader
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import BinaryIO, cast
 
 from pydicom import dcmread  # pyright: ignore[reportUnknownVariableType] # its PathLike is bare
@@ -19,25 +20,44 @@ _PIXEL_DATA = 0x7FE00010
 # Private elements larger than this are passed over; no attribute we look at comes near.
 _LARGE_ELEMENT_BYTES = 65536
 _TRAILING_BYTES = 1 << 20
+# Some ten times what the header of a multi-frame object with 1,500 slices takes; each element is a read
+# or two, and pydicom keeps some hundred bytes for each, however small it is.
+MAX_HEADER_READS = 600_000
+MAX_HEADER_BYTES = 64 << 20
 
 
 class Part10File:
     """A file object for pydicom: what a damaged length claims beyond the end is not asked for.
 
     Reading raises InboxUnreadable where the operating system fails, so that no other OSError is taken
-    for that.
+    for that, and RejectInput for a header that goes on and on.
     """
 
-    def __init__(self, file: BufferedReader) -> None:
-        self._file = file
-        self.size = os.fstat(file.fileno()).st_size
+    def __init__(self, file: BinaryIO, size: int) -> None:
+        self._file, self.size = file, size
+        self._header = False
+        self._reads = self._bytes = 0
 
     @property
     def left(self) -> int:
         """Bytes from here to the end."""
         return max(0, self.size - self._file.tell())
 
+    @contextmanager
+    def header(self) -> Generator[None]:
+        """Reading within the block is limited to what a header may take."""
+        self._header, self._reads, self._bytes = True, 0, 0
+        try:
+            yield
+        finally:
+            self._header = False
+
     def read(self, size: int = -1, /) -> bytes:
+        if self._header:
+            self._reads += 1
+            self._bytes += min(size, self.left) if size >= 0 else self.left
+            if self._reads > MAX_HEADER_READS or self._bytes > MAX_HEADER_BYTES:
+                raise RejectInput(UnusableReason.HEADER_TOO_LARGE)
         try:
             return self._file.read(self.left if size < 0 else min(size, self.left))
         except OSError as error:
@@ -65,7 +85,8 @@ def read_header(file: Part10File) -> Dataset:
 
     Raises RejectInput for a header that breaks off, of which pydicom keeps nothing, and what pydicom raises.
     """
-    data_set = dcmread(file, stop_before_pixels=True, defer_size=_LARGE_ELEMENT_BYTES)
+    with file.header():
+        data_set = dcmread(file, stop_before_pixels=True, defer_size=_LARGE_ELEMENT_BYTES)
     if not len(data_set):
         raise RejectInput(UnusableReason.TRUNCATED)
     return data_set

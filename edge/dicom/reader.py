@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
 from pydicom.dataset import Dataset
 
+from edge.dicom.deflated import inflated
 from edge.dicom.frame_decoder import Decode
 from edge.dicom.hounsfield import hounsfield_yx
 from edge.dicom.part10_file import Part10File, load_pixel_data, read_header, unreadable
@@ -45,13 +47,17 @@ class DicomReader:
         except OSError as error:
             raise unreadable(error) from error
         with opened:
-            return _read(Part10File(opened), instance, self._decode)
+            file = Part10File(opened, os.fstat(opened.fileno()).st_size)
+            return _read(file, instance, self._decode)
 
 
 def _read(file: Part10File, instance: StoredInstance, decode: Decode) -> Slice | UnusableInstance:
     data_set: Dataset | None = None
     try:
+        stored_bytes = file.size
+        file = inflated(file)
         data_set = read_header(file)
+        _require_all_of(instance, stored_bytes)
         return _slice(data_set, file, instance, decode)
     except NotASlice as kind:
         return _unusable(data_set, file, instance, kind.reason, unreadable=False)
@@ -66,9 +72,12 @@ def _read(file: Part10File, instance: StoredInstance, decode: Decode) -> Slice |
         return _unusable(data_set, file, instance, reason, unreadable=True)
 
 
-def _slice(data_set: Dataset, file: Part10File, instance: StoredInstance, decode: Decode) -> Slice:
-    if file.size < instance.size_bytes:
+def _require_all_of(instance: StoredInstance, stored_bytes: int) -> None:
+    if stored_bytes < instance.size_bytes:
         raise RejectInput(UnusableReason.TRUNCATED)
+
+
+def _slice(data_set: Dataset, file: Part10File, instance: StoredInstance, decode: Decode) -> Slice:
     require_slice(data_set, instance.sop_class_uid, has_pixels=file.left > 0)
     header = slice_header(data_set, instance)
     load_pixel_data(data_set, file, native_bytes=2 * header.rows * header.columns)

@@ -161,6 +161,12 @@ class SpoolMeasured:
 
 
 @dataclass(frozen=True, slots=True)
+class QuarantineMeasured:
+    instances: int
+    held_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class HeartbeatSent:
     """PUBACK came for a heartbeat."""
 
@@ -213,6 +219,7 @@ Happening = (
     | BrokerConnectionChanged
     | OutboxMeasured
     | SpoolMeasured
+    | QuarantineMeasured
     | HeartbeatSent
     | ProgressMeasured
     | TaskFailed

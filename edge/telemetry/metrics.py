@@ -200,6 +200,8 @@ TRITON_HEALTH = gauge(
 BROKER_CONNECTED = gauge("edge_broker_connected", "Whether the broker is connected.", _AGENT)
 # Compare with dicom.min_free_gib, below which the receiver refuses.
 SPOOL_FREE = gauge("edge_spool_free_bytes", "Free space where the inbox is.", frozenset())
+# Compare with reading.quarantine_mib; `edge quarantine list` says what it is.
+QUARANTINE_HELD = gauge("edge_quarantine_held_bytes", "Unreadable instances kept for inspection.", _AGENT)
 # Series that have no outcome yet.
 SERIES_OPEN = gauge("edge_series_open", "Series revisions without an outcome yet.", _AGENT)
 # Moves with every arrival the agent has dealt with; 0 until it has dealt with one.

@@ -169,6 +169,7 @@ _to(
 )
 _to(e.OutboxMeasured, "debug", _outbox)
 _to(e.SpoolMeasured, "debug", lambda i, h: i.set(m.SPOOL_FREE, h.free_bytes))
+_to(e.QuarantineMeasured, "debug", lambda i, h: i.set(m.QUARANTINE_HELD, h.held_bytes))
 _to(e.HeartbeatSent, "debug", lambda i, _: i.count(m.HEARTBEATS))
 _to(e.ProgressMeasured, "debug", lambda i, h: i.set(m.JOURNAL_HANDLED, h.journal_sequence))
 _to(e.TaskFailed, "error", lambda i, _: i.count(m.TASK_FAILURES))

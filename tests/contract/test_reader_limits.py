@@ -7,6 +7,8 @@ import resource
 import struct
 import subprocess
 import sys
+import tracemalloc
+import zlib
 from collections.abc import Callable
 from io import BufferedReader, FileIO
 from pathlib import Path
@@ -14,12 +16,20 @@ from pathlib import Path
 import pytest
 from pydicom import Dataset
 from pydicom.encaps import encapsulate
-from pydicom.uid import HTJ2KLossless, JPEG2000Lossless, JPEGLosslessSV1, JPEGLSLossless, RLELossless
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    HTJ2KLossless,
+    JPEG2000Lossless,
+    JPEGLosslessSV1,
+    JPEGLSLossless,
+    RLELossless,
+)
 
 from edge.dicom.frame_decoder import decode_frame
 from edge.dicom.reader import DicomReader
 from edge.domain.series import UnusableInstance
 from edge.errors import InboxUnreadable
+from edge.imaging.volume import Slice
 from tests.contract.htj2k import CODESTREAM
 from tests.contract.reading import read, stored, write
 from tests.contract.receiving import CT, changed, small_series
@@ -177,6 +187,61 @@ def test_a_file_costs_no_more_memory_than_a_slice(tmp_path: Path, reason: str) -
     warm_up = write(small_series()[0], tmp_path / "warm_up.dcm")
     found, kib = read_in_a_process(path, warm_up, sop_class_uid)
     assert (found, kib < 20_000) == (reason, True), kib
+
+
+def deflated(data_set: Dataset, path: Path) -> Path:
+    again = changed(data_set)
+    again.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    return write(again, path)
+
+
+def test_a_deflated_slice_is_read(tmp_path: Path) -> None:
+    plain = read(write(small_series()[1], tmp_path / "plain.dcm"))
+    found = read(deflated(small_series()[1], tmp_path / "deflated.dcm"))
+    assert isinstance(plain, Slice)
+    assert isinstance(found, Slice)
+    assert found.header == plain.header
+    assert (found.hu_yx == plain.hu_yx).all()
+
+
+def deflate_bomb(path: Path) -> Path:
+    """A gigabyte in a megabyte."""
+    head = deflated(small_series()[1], path).read_bytes()
+    at = 144 + struct.unpack_from("<L", head, 140)[0]
+    squeezed = zlib.compressobj(9, wbits=-zlib.MAX_WBITS)
+    with path.open("wb") as file:
+        file.write(head[:at])
+        for _ in range(1024):
+            file.write(squeezed.compress(bytes(1 << 20)))
+        file.write(squeezed.flush())
+    return path
+
+
+@pytest.mark.parametrize("case", ["inflates_too_large", "bad_deflate"])
+def test_what_is_deflated_is_inflated_no_further_than_a_frame(tmp_path: Path, case: str) -> None:
+    path = deflate_bomb(tmp_path / "bomb.dcm")
+    if case == "bad_deflate":
+        path.write_bytes(deflated(small_series()[1], path).read_bytes()[:-200])
+    tracemalloc.start()
+    found = read(path)
+    _, most_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert isinstance(found, UnusableInstance)
+    assert (found.reason, found.unreadable) == (case, True)
+    assert most_bytes < 200 << 20
+
+
+def test_a_header_that_goes_on_and_on_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edge.dicom.part10_file.MAX_HEADER_READS", 2000)
+    path = write(small_series()[1], tmp_path / "x.dcm")
+    content = path.read_bytes()
+    at = content.index(b"\x28\x00\x02\x00US")
+    endless = b"".join(struct.pack("<HH2sH", 0x0021, k, b"LO", 0) for k in range(0x1000, 0x2000))
+    path.write_bytes(content[:at] + endless + content[at:])
+    found = read(path)
+    assert isinstance(found, UnusableInstance)
+    assert (found.reason, found.unreadable) == ("header_too_large", True)
+    assert found.series_instance_uid == SERIES
 
 
 class SickDisk(FileIO):

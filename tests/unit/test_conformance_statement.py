@@ -8,6 +8,7 @@ from edge.dicom.admission import RejectReason
 from edge.dicom.status import StoreStatus
 from edge.dicom.syntaxes import DEFLATED, STORAGE_CLASSES, TRANSFER_SYNTAXES, VERIFICATION
 from edge.dicom.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from edge.domain.unusable import UnusableReason
 
 STATEMENT = Path(edge.dicom.__file__).with_name("CONFORMANCE.md").read_text()
 UIDS = set(re.findall(r"\b\d+(?:\.\d+){5,}\b", STATEMENT))
@@ -29,6 +30,11 @@ def test_every_status_is_stated_and_no_other() -> None:
 def test_every_reject_reason_is_stated() -> None:
     words = STATEMENT.lower().replace("-", "_").replace(" ", "_")
     assert [reason.label for reason in RejectReason if reason.label not in words] == []
+
+
+def test_every_reason_why_an_instance_is_no_slice_is_stated() -> None:
+    words = set(re.findall(r"\b[a-z]+(?:_[a-z]+)*\b", STATEMENT))
+    assert {reason.value for reason in UnusableReason} - words == set()
 
 
 def test_the_implementation_is_named() -> None:
