@@ -8,7 +8,9 @@ from contextlib import closing
 
 from edge import __version__
 from edge.clock import SystemClock
+from edge.dicom.announcing import Announcing
 from edge.dicom.connection import Listener
+from edge.dicom.dimse.services import VERIFICATION
 from edge.dicom.receiver import Receiver
 from edge.settings import Settings
 from edge.signals import stop_requested
@@ -38,7 +40,10 @@ def run_receiver(settings: Settings) -> None:
     ):
         found = inbox.recover()
         listeners = _listeners(settings, clock, emitter)
-        receiver = Receiver(settings.dicom, inbox, clock, emitter.emit, listeners=listeners)
+        services = (VERIFICATION, *Announcing(inbox, emitter.emit).services())
+        receiver = Receiver(
+            settings.dicom, inbox, clock, emitter.emit, services=services, listeners=listeners
+        )
         endpoint = TelemetryEndpoint(
             settings.telemetry.host,
             settings.telemetry.receiver_port,

@@ -1,4 +1,4 @@
-"""DIMSE statuses of C-STORE (PS3.4 table B.2-1, PS3.7 annex C), and which of them an error means."""
+"""DIMSE statuses of C-STORE (PS3.4 table B.2-1), N-CREATE and N-SET (PS3.7 annex C), and what errors mean."""
 
 from __future__ import annotations
 
@@ -66,6 +66,39 @@ def answer_to_error(error: Exception) -> StoreAnswer:
         name = errno.errorcode.get(error.errno or 0, "os_error").lower()
         return StoreAnswer(StoreStatus.CANNOT_STORE, name, "Storage failed, send again later")
     return StoreAnswer(StoreStatus.PROCESSING_FAILURE, "processing_failure", "Internal error")
+
+
+class NoticeStatus(IntEnum):
+    """What N-CREATE and N-SET of MPPS and IAN are answered (PS3.7 10.1.3 and 10.1.5)."""
+
+    SUCCESS = 0x0000
+    INVALID_ATTRIBUTE_VALUE = 0x0106
+    PROCESSING_FAILURE = 0x0110
+    DUPLICATE_SOP_INSTANCE = 0x0111
+    NO_SUCH_SOP_INSTANCE = 0x0112
+    INVALID_SOP_INSTANCE = 0x0117
+    CLASS_INSTANCE_CONFLICT = 0x0119
+    MISSING_ATTRIBUTE = 0x0120
+    MISSING_ATTRIBUTE_VALUE = 0x0121
+    RESOURCE_LIMITATION = 0x0213
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeAnswer:
+    """One such response; `error_id` goes into (0000,0903), the rest as in StoreAnswer."""
+
+    status: NoticeStatus
+    reason: str = ""
+    comment: str = ""
+    error_id: int | None = None
+
+
+def notice_answer_to_error(error: Exception) -> NoticeAnswer:
+    """Nothing was kept; what the peer should make of it."""
+    answer = answer_to_error(error)
+    if answer.status is StoreStatus.OUT_OF_RESOURCES:
+        return NoticeAnswer(NoticeStatus.RESOURCE_LIMITATION, answer.reason, answer.comment)
+    return NoticeAnswer(NoticeStatus.PROCESSING_FAILURE, answer.reason, answer.comment)
 
 
 def usable_uid(uid: str) -> bool:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 VERIFICATION = "1.2.840.10008.1.1"
+MODALITY_PERFORMED_PROCEDURE_STEP = "1.2.840.10008.3.1.2.3.3"
+INSTANCE_AVAILABILITY_NOTIFICATION = "1.2.840.10008.5.1.4.33"
+# What is announced by N-CREATE and N-SET.
+NOTICES = (MODALITY_PERFORMED_PROCEDURE_STEP, INSTANCE_AVAILABILITY_NOTIFICATION)
 
 # Lossless ones first: of those a peer proposes in one presentation context, the first here is taken.
 TRANSFER_SYNTAXES: tuple[str, ...] = (

@@ -13,10 +13,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
+from edge.domain.announcement import Announcement
 from edge.domain.arrival import StoredInstance
 from edge.domain.identity import AssociationId, SopInstanceUID
 from edge.errors import InboxFull, ShedLoad
 from edge.ports import Clock
+from edge.spool.announcement_rows import append, latest
 from edge.spool.continuity import HighWater, go_on_after, last_number
 from edge.spool.database import Writer
 from edge.spool.files import private_folder
@@ -161,6 +163,24 @@ class Entries:
 
     def conflict(self, association_id: AssociationId, uid: SopInstanceUID, refused_sha256: str) -> None:
         self._append(APPEND_CONFLICT, association_id, uid, refused_sha256)
+
+    def announced(
+        self, association_id: AssociationId, announcement: Announcement, after: Announcement | None
+    ) -> bool:
+        """False, and nothing written, when the latest word of it is another than `after`."""
+
+        def work(connection: sqlite3.Connection) -> bool:
+            current = latest(connection, announcement.uid) == after
+            if current:
+                append(connection, association_id, self._now(), announcement)
+            return current
+
+        return self._write(work)
+
+    def announcement(self, uid: str) -> Announcement | None:
+        """Its latest word."""
+        with self._writer.reading() as connection:
+            return latest(connection, uid)
 
     def first(self, uid: SopInstanceUID) -> StoredInstance | None:
         """What is kept under `uid`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge.domain.announcement import Announcement
 from edge.domain.identity import AssociationId, SopInstanceUID
 from edge.errors import FixConfiguration
 from edge.ports import Clock
@@ -129,6 +130,17 @@ class Inbox:
         for association_id in left_open:
             self.association_aborted(association_id, "receiver_process_ended")
         return len(left_open)
+
+    def announce(
+        self, association_id: AssociationId, announcement: Announcement, *, after: Announcement | None
+    ) -> bool:
+        """See dicom.announcing.AnnouncementStore."""
+        written = self._entries.announced(association_id, announcement, after)
+        ring(self._state_dir)
+        return written
+
+    def announcement(self, uid: str) -> Announcement | None:
+        return self._entries.announcement(uid)
 
     def recover(self) -> Recovery:
         """Clears up after a crash; call it before the first association and before another process joins.

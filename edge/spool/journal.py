@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.domain.arrival import (
+    AnnouncementReceived,
     Arrival,
     AssociationAborted,
     AssociationOpened,
@@ -21,6 +22,7 @@ from edge.domain.arrival import (
     StoredInstance,
 )
 from edge.domain.identity import SopInstanceUID
+from edge.spool.announcement_rows import announcement_of
 from edge.spool.blanks import FOLDER, PART, finish_part, whole_path
 from edge.spool.continuity import JournalSpan
 from edge.spool.database import open_reader, sqlite_errors
@@ -29,6 +31,7 @@ from edge.spool.entries import INBOX_DATABASE, INBOX_SCHEMA
 ENTRIES = """
 SELECT entry.sequence, entry.association_id, entry.at, entry.kind,
        entry.calling_ae_title, entry.called_ae_title, entry.peer_address, entry.reason, entry.refused_sha256,
+       entry.sop_instance_uid, entry.announcement,
        kept.sop_instance_uid, kept.sop_class_uid, kept.transfer_syntax_uid, kept.path, kept.sha256,
        kept.size_bytes
 FROM entry LEFT JOIN entry AS kept
@@ -121,7 +124,7 @@ def journal_span(state_dir: Path) -> JournalSpan | None:
 
 
 def _arrival(sequence: int, association_id: Any, at: float, kind: str, *columns: Any) -> Arrival:
-    calling, called, peer_address, reason, refused_sha256, *kept = columns
+    calling, called, peer_address, reason, refused_sha256, uid, announcement, *kept = columns
     entry = (sequence, association_id, at)
     match kind:
         case "association_opened":
@@ -136,5 +139,7 @@ def _arrival(sequence: int, association_id: Any, at: float, kind: str, *columns:
             return AssociationReleased(*entry)
         case "association_aborted":
             return AssociationAborted(*entry, reason)
+        case "announcement_received":
+            return AnnouncementReceived(*entry, announcement_of(uid, announcement))
         case _:
             raise ValueError(f"the journal has an entry of unknown kind {kind}")

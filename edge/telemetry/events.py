@@ -20,6 +20,8 @@ from edge.telemetry.alert_events import (
     AnswerRefused,
 )
 from edge.telemetry.receiver_events import (
+    AnnouncementKept,
+    AnnouncementRefused,
     AssociationAccepted,
     AssociationEnded,
     AssociationRejected,
@@ -196,6 +198,8 @@ Happening = (
     | ConnectionAborted
     | InstanceReceived
     | InstanceRefused
+    | AnnouncementKept
+    | AnnouncementRefused
     | InstanceDecoded
     | InstanceUnusable
     | DecoderWorkerEnded

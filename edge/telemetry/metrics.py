@@ -6,6 +6,7 @@ A label only ever holds one of a few words. AE titles, addresses, UIDs and token
 from __future__ import annotations
 
 from edge.domain.alert import AlertStatus
+from edge.domain.announcement import Standing
 from edge.domain.completeness import CompletionReason
 from edge.domain.outcome import OutcomeKind
 from edge.domain.unusable import UnusableReason
@@ -85,6 +86,21 @@ INSTANCES_REFUSED = counter(
     _RECEIVER,
     ("status",),
     (("0xa700",),),
+)
+# A scanner with MPPS has one in_progress and one completed or discontinued for each examination.
+ANNOUNCEMENTS = counter(
+    "edge_announcements_total",
+    "Procedure steps (MPPS) and availability notifications kept, by what they say.",
+    _RECEIVER,
+    ("standing",),
+    tuple((s.value,) for s in Standing),
+)
+# A scanner that says it in another way than the standard, or twice.
+ANNOUNCEMENTS_REFUSED = counter(
+    "edge_announcements_refused_total",
+    "N-CREATE and N-SET requests answered with a failure, by DIMSE status.",
+    _RECEIVER,
+    ("status",),
 )
 # Stored, but no slice: damaged pixels, or another kind of object.
 INSTANCES_UNUSABLE = counter(

@@ -138,6 +138,12 @@ _to(e.AssociationEnded, lambda h: "info" if h.how == "released" else "warning", 
 _to(e.ConnectionAborted, "warning", lambda i, h: i.count(m.CONNECTIONS_ABORTED, reason=h.reason))
 _to(e.InstanceReceived, lambda h: "warning" if h.result == "conflict" else "debug", _received)
 _to(e.InstanceRefused, "warning", lambda i, h: i.count(m.INSTANCES_REFUSED, status=h.status.lower()))
+_to(e.AnnouncementKept, "info", lambda i, h: i.count(m.ANNOUNCEMENTS, standing=h.standing))
+_to(
+    e.AnnouncementRefused,
+    "warning",
+    lambda i, h: i.count(m.ANNOUNCEMENTS_REFUSED, status=h.status.lower()),
+)
 _to(e.InstanceDecoded, "debug", lambda i, h: i.observe(m.STAGE, h.took_s, stage="decode"))
 _to(e.InstanceUnusable, "warning", lambda i, h: i.count(m.INSTANCES_UNUSABLE, reason=h.reason))
 _to(

@@ -52,3 +52,19 @@ class InstanceRefused:
 
     status: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AnnouncementKept:
+    """A procedure step or availability notification is durable; `standing` as in domain.announcement."""
+
+    standing: str
+    instances: int
+
+
+@dataclass(frozen=True, slots=True)
+class AnnouncementRefused:
+    """`status` is the DIMSE status in hex, `reason` in words."""
+
+    status: str
+    reason: str

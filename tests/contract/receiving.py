@@ -20,7 +20,9 @@ from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, JPEG2000
 from pynetdicom import AE
 from pynetdicom.association import Association
 
+from edge.dicom.announcing import Announcing
 from edge.dicom.connection import Listener
+from edge.dicom.dimse.services import VERIFICATION
 from edge.dicom.phantom_series import phantom_instances
 from edge.dicom.receiver import Receiver
 from edge.dicom.tls_gate import TlsGate
@@ -94,7 +96,8 @@ def receiving(
     listeners = [Listener(chosen.host, port)]
     if tls is not None:
         listeners.append(Listener(chosen.host, tls.port, TlsGate(tls, RealClock(), events.append)))
-    receiver = Receiver(chosen, store, RealClock(), events.append, listeners=listeners)
+    services = (VERIFICATION, *Announcing(store, events.append).services())
+    receiver = Receiver(chosen, store, RealClock(), events.append, services=services, listeners=listeners)
     receiver.start()
     done = threading.Event()
     serving = threading.Thread(target=receiver.serve, args=(done,))

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import edge.dicom
 from edge.dicom.admission import RejectReason
-from edge.dicom.status import StoreStatus
-from edge.dicom.syntaxes import DEFLATED, STORAGE_CLASSES, TRANSFER_SYNTAXES, VERIFICATION
+from edge.dicom.status import NoticeStatus, StoreStatus
+from edge.dicom.syntaxes import DEFLATED, NOTICES, STORAGE_CLASSES, TRANSFER_SYNTAXES, VERIFICATION
 from edge.dicom.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from edge.domain.unusable import UnusableReason
 
@@ -18,13 +18,13 @@ STORAGE_COMMITMENT_PUSH_MODEL = "1.2.840.10008.1.20.1"
 
 
 def test_every_offered_uid_is_stated_and_no_other_but_the_one_refused() -> None:
-    offered = {VERIFICATION, *STORAGE_CLASSES.values(), *TRANSFER_SYNTAXES, DEFLATED}
+    offered = {VERIFICATION, *NOTICES, *STORAGE_CLASSES.values(), *TRANSFER_SYNTAXES, DEFLATED}
     assert offered | {STORAGE_COMMITMENT_PUSH_MODEL} == UIDS
 
 
 def test_every_status_is_stated_and_no_other() -> None:
     stated = {int(word, 16) for word in re.findall(r"^\| 0x([0-9A-F]{4}) ", STATEMENT, re.MULTILINE)}
-    assert stated == {int(status) for status in StoreStatus}
+    assert stated == {int(status) for status in (*StoreStatus, *NoticeStatus)}
 
 
 def test_every_reject_reason_is_stated() -> None:

@@ -1,0 +1,112 @@
+"""The data sets of MPPS and IAN, read under limits: UIDs, a status, and nothing about a patient.
+
+They carry names; nothing of an element that is not asked for here is decoded, kept or logged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from io import BytesIO
+from typing import cast
+
+from pydicom.dataset import Dataset
+from pydicom.filereader import read_dataset
+from pydicom.tag import Tag
+
+from edge.dicom.attributes import text
+from edge.dicom.status import NoticeAnswer, NoticeStatus, usable_uid
+from edge.domain.identity import SeriesInstanceUID, SopInstanceUID
+
+# A reference takes about 110 bytes: some 9,000 instances, three times the thinnest examination.
+MOST_BYTES = 1 << 20
+
+_IMPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2"
+_EXPLICIT_BIG_ENDIAN = "1.2.840.10008.1.2.2"
+
+TOO_LARGE = NoticeAnswer(NoticeStatus.RESOURCE_LIMITATION, "notice_too_large", "Data set is over 1 MiB")
+UNDECODABLE = NoticeAnswer(NoticeStatus.PROCESSING_FAILURE, "undecodable", "Data set cannot be read")
+
+
+class Refused(Exception):
+    """The data set is not what its service asks for; `answer` says why in the standard's words."""
+
+    def __init__(self, answer: NoticeAnswer) -> None:
+        super().__init__(answer.reason)
+        self.answer = answer
+
+
+def read(encoded: bytes, transfer_syntax_uid: str, keywords: Sequence[str]) -> Dataset:
+    """The top-level elements asked for; raises Refused, and nothing else, for what cannot be read."""
+    if len(encoded) > MOST_BYTES:
+        raise Refused(TOO_LARGE)
+    try:
+        found = read_dataset(
+            BytesIO(encoded),
+            is_implicit_VR=transfer_syntax_uid == _IMPLICIT_LITTLE_ENDIAN,
+            is_little_endian=transfer_syntax_uid != _EXPLICIT_BIG_ENDIAN,
+            specific_tags=[Tag(keyword) for keyword in keywords],
+        )
+        for keyword in keywords:
+            _ = found.get(keyword)  # sequences are decoded when they are asked for
+    except Exception as error:
+        raise Refused(UNDECODABLE) from error
+    return found
+
+
+def required(data_set: Dataset, keyword: str) -> str:
+    """Text that must be there; raises Refused with 0x0120 or 0x0121."""
+    if keyword not in data_set:
+        raise Refused(_missing(keyword))
+    value = text(data_set, keyword)
+    if not value:
+        raise Refused(_empty(keyword))
+    return value
+
+
+def required_uid(data_set: Dataset, keyword: str) -> str:
+    """Raises Refused as well, with 0x0106, for what can be no UID."""
+    value = required(data_set, keyword)
+    if not usable_uid(value):
+        raise Refused(invalid(keyword))
+    return value
+
+
+def items(data_set: Dataset, keyword: str) -> tuple[Dataset, ...]:
+    """Those of a sequence, none when it is absent or empty; raises Refused for what is no sequence."""
+    value = cast("object", data_set.get(keyword))
+    if value is None or value == "":
+        return ()
+    found = tuple(cast("Iterable[object]", value)) if not isinstance(value, str | bytes) else (value,)
+    if not all(isinstance(item, Dataset) for item in found):
+        raise Refused(invalid(keyword))
+    return cast("tuple[Dataset, ...]", found)
+
+
+def required_items(data_set: Dataset, keyword: str) -> tuple[Dataset, ...]:
+    """At least one; raises Refused with 0x0120 or 0x0121."""
+    found = items(data_set, keyword)
+    if not found:
+        raise Refused(_empty(keyword) if keyword in data_set else _missing(keyword))
+    return found
+
+
+def instances(references: Iterable[Dataset]) -> frozenset[SopInstanceUID]:
+    """The instances that items of the SOP Instance Reference macro name (PS3.3 table 10-11)."""
+    return frozenset(SopInstanceUID(required_uid(item, "ReferencedSOPInstanceUID")) for item in references)
+
+
+def series_uid(item: Dataset) -> SeriesInstanceUID:
+    return SeriesInstanceUID(required_uid(item, "SeriesInstanceUID"))
+
+
+def invalid(keyword: str) -> NoticeAnswer:
+    """0x0106; the comment names the attribute and never its value."""
+    return NoticeAnswer(NoticeStatus.INVALID_ATTRIBUTE_VALUE, "invalid_attribute", f"Invalid: {keyword}")
+
+
+def _missing(keyword: str) -> NoticeAnswer:
+    return NoticeAnswer(NoticeStatus.MISSING_ATTRIBUTE, "missing_attribute", f"Missing: {keyword}")
+
+
+def _empty(keyword: str) -> NoticeAnswer:
+    return NoticeAnswer(NoticeStatus.MISSING_ATTRIBUTE_VALUE, "missing_value", f"Empty: {keyword}")

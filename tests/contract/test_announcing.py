@@ -1,0 +1,179 @@
+"""MPPS and IAN: pynetdicom as a scanner and an archive, the real receiver, the real journal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from pydicom import Dataset
+from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+
+from edge.domain.announcement import Announcement, Standing
+from edge.domain.arrival import AnnouncementReceived
+from edge.domain.identity import AssociationId
+from edge.errors import InboxFull
+from edge.spool.inbox import Inbox
+from edge.telemetry.events import AnnouncementKept, AnnouncementRefused
+from tests.contract.announcing import IAN, MPPS, Teller, available, begun, ended
+from tests.contract.receiving import Running, receiving
+from tests.fakes.clock import FakeClock
+
+Start = Callable[..., Running]
+NAMED = {"1.2.3": ["1.2.3.1", "1.2.3.2"], "1.2.4": []}
+STEP = "1.2.826.0.1.3680043.8.498.77"
+
+
+@pytest.fixture
+def start(tmp_path: Path, free_port: Callable[[], int]) -> Iterator[Start]:
+    with ExitStack() as stack:
+        yield lambda **options: stack.enter_context(receiving(tmp_path / "state", free_port(), **options))
+
+
+def journaled(running: Running) -> list[Announcement]:
+    return [e.announcement for e in running.journal() if isinstance(e, AnnouncementReceived)]
+
+
+def status(answer: Dataset) -> str:
+    return f"0x{answer.Status:04X}"
+
+
+def without(attributes: Dataset, keyword: str) -> Dataset:
+    del attributes[keyword]
+    return attributes
+
+
+def altered(attributes: Dataset, **values: object) -> Dataset:
+    for keyword, value in values.items():
+        setattr(attributes, keyword, value)
+    return attributes
+
+
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ImplicitVRLittleEndian, ExplicitVRBigEndian])
+def test_a_step_from_its_beginning_to_its_end_is_in_the_journal_without_any_name(
+    start: Start, syntax: str
+) -> None:
+    running = start()
+    with Teller(running.port, syntax=syntax) as scanner:
+        assert status(scanner.create(begun(), STEP)) == "0x0000"
+        assert journaled(running) == [Announcement(STEP, Standing.IN_PROGRESS, {})]
+        assert status(scanner.set(ended(NAMED), STEP)) == "0x0000"
+    series = {uid: frozenset(instances) for uid, instances in NAMED.items()}
+    assert journaled(running)[-1] == Announcement(STEP, Standing.COMPLETED, series)  # type: ignore[arg-type]
+    assert [e for e in running.events if isinstance(e, AnnouncementKept)] == [
+        AnnouncementKept("in_progress", 0),
+        AnnouncementKept("completed", 2),
+    ]
+    on_disk = b"".join(p.read_bytes() for p in running.state_dir.rglob("*") if p.is_file())
+    assert b"1.2.3.2" in on_disk
+    assert b"SECRET" not in on_disk
+    assert b"ACC1" not in on_disk
+
+
+def test_a_notification_is_in_the_journal_and_what_is_unavailable_is_not_expected(start: Start) -> None:
+    running = start()
+    with Teller(running.port) as archive:
+        assert status(archive.create(available({"1.2.3": ["1.2.3.1"]}), "5.6.1", IAN)) == "0x0000"
+        gone = available({"1.2.3": ["1.2.3.2"]}, "UNAVAILABLE")
+        assert status(archive.create(gone, "5.6.2", IAN)) == "0x0000"
+    assert [dict(a.series) for a in journaled(running)] == [
+        {"1.2.3": frozenset({"1.2.3.1"})},
+        {"1.2.3": frozenset()},
+    ]
+
+
+def test_a_later_set_replaces_what_was_named_and_leaves_what_it_does_not_mention(start: Start) -> None:
+    running = start()
+    with Teller(running.port) as scanner:
+        scanner.create(begun(), STEP)
+        scanner.set(ended({"1.2.3": ["1.2.3.1"], "1.2.4": ["1.2.4.1"]}, "IN PROGRESS"), STEP)
+        scanner.set(ended({"1.2.3": ["1.2.3.1", "1.2.3.2"]}, "IN PROGRESS"), STEP)
+    with Teller(running.port, calling="OTHER_TITLE") as scanner:
+        broken_off = without(ended({}, "DISCONTINUED"), "PerformedSeriesSequence")
+        assert status(scanner.set(broken_off, STEP)) == "0x0000"
+    last = journaled(running)[-1]
+    assert (last.standing, dict(last.series)) == (
+        Standing.DISCONTINUED,
+        {"1.2.3": frozenset({"1.2.3.1", "1.2.3.2"})},
+    )
+
+
+def test_refusals_are_the_standards_own_and_change_nothing(start: Start) -> None:
+    running = start()
+    with Teller(running.port) as scanner:
+        refused = [
+            (scanner.set(ended(NAMED), STEP), "0x0112"),
+            (scanner.create(without(begun(), "PerformedProcedureStepStatus"), STEP), "0x0120"),
+            (scanner.create(altered(begun(), PerformedProcedureStepStatus=""), STEP), "0x0121"),
+            (scanner.create(altered(begun(), PerformedProcedureStepStatus="COMPLETED"), STEP), "0x0106"),
+            (scanner.create(without(begun(), "ScheduledStepAttributesSequence"), STEP), "0x0120"),
+            (scanner.create(begun(study=""), STEP), "0x0121"),
+            (scanner.create(begun(), None), "0x0117"),  # type: ignore[arg-type]
+            (scanner.create(without(available(NAMED), "StudyInstanceUID"), "5.6", IAN), "0x0120"),
+            (scanner.create(available({"1.2.3": []}), "5.6", IAN), "0x0121"),
+            (scanner.create(available(NAMED, "SOMETIMES"), "5.6", IAN), "0x0106"),
+        ]
+        assert [status(answer) for answer, _ in refused] == [expected for _, expected in refused]
+        assert journaled(running) == []
+        assert refused[1][0].ErrorComment == "Missing: PerformedProcedureStepStatus"
+        assert status(scanner.create(begun(), STEP)) == "0x0000"
+        assert status(scanner.create(begun(), STEP)) == "0x0111"
+        assert status(scanner.set(ended({}), STEP)) == "0x0121"
+        assert status(scanner.set(ended({"not a uid at all": []}), STEP)) == "0x0106"
+        assert status(scanner.set(ended(NAMED, "FINISHED"), STEP)) == "0x0106"
+        assert status(scanner.set(ended(NAMED), STEP)) == "0x0000"
+        over = scanner.set(ended({"1.2.9": []}, "DISCONTINUED"), STEP)
+        assert (status(over), over.ErrorID) == ("0x0110", 0xA710)
+        scanner.create(available({"1.2.3": ["1.2.3.1"]}), "5.6", IAN)
+        assert status(scanner.set(ended(NAMED), "5.6")) == "0x0119"
+    assert [a.standing for a in journaled(running)] == ["in_progress", "completed", "available"]
+    labels = {e.reason for e in running.events if isinstance(e, AnnouncementRefused)}
+    assert {"step_is_over", "no_such_sop_instance", "missing_attribute", "not_a_step"} <= labels
+
+
+def test_too_large_a_notice_is_refused_and_the_association_lives_on(start: Start) -> None:
+    running = start()
+    with Teller(running.port) as scanner:
+        scanner.create(begun(), STEP)
+        endless = altered(ended(NAMED), CommentsOnThePerformedProcedureStep="x" * (1 << 20))
+        assert status(scanner.set(endless, STEP)) == "0x0213"
+        assert status(scanner.set(ended(NAMED), STEP)) == "0x0000"
+
+
+def test_a_full_disk_is_said_and_the_step_may_be_told_again(start: Start) -> None:
+    class Full(Inbox):
+        room = False
+
+        def announce(self, *args: object, **named: object) -> bool:
+            if not self.room:
+                raise InboxFull
+            return super().announce(*args, **named)  # type: ignore[arg-type]
+
+    running = start(inbox=Full)
+    with Teller(running.port) as scanner:
+        assert status(scanner.create(begun(), STEP)) == "0x0213"
+        Full.room = True
+        assert status(scanner.create(begun(), STEP)) == "0x0000"
+
+
+def test_a_step_survives_the_receiver(tmp_path: Path, free_port: Callable[[], int]) -> None:
+    with receiving(tmp_path, free_port()) as running, Teller(running.port) as scanner:
+        scanner.create(begun(), STEP)
+    with receiving(tmp_path, free_port()) as running, Teller(running.port) as scanner:
+        assert status(scanner.create(begun(), STEP)) == "0x0111"
+        assert status(scanner.set(ended(NAMED), STEP)) == "0x0000"
+
+
+def test_of_two_words_at_once_the_second_has_to_know_the_first(tmp_path: Path) -> None:
+    inbox = Inbox(tmp_path, min_free_bytes=0, clock=FakeClock())
+    a = AssociationId("a")
+    first = Announcement(STEP, Standing.IN_PROGRESS, {})
+    second = Announcement(STEP, Standing.COMPLETED, {})
+    assert inbox.announce(a, first, after=None)
+    assert not inbox.announce(a, second, after=None)
+    assert inbox.announce(a, second, after=first)
+    assert not inbox.announce(a, first, after=first)
+    assert inbox.announcement(STEP) == second
+    assert inbox.announcement(MPPS) is None
+    inbox.close()
