@@ -50,14 +50,25 @@ class Announcement:
 
 @dataclass(frozen=True, slots=True)
 class Announced:
-    """All that was announced of one series; with `final` it is all there will be."""
+    """All that was announced of one series: what procedure steps made, with `final` all they will make.
+
+    `available` is what an archive has: it says that something exists, and never that this is all
+    (PS3.4 R.1.1), so it neither ends a list nor adds to one.
+    """
 
     instances: frozenset[SopInstanceUID] = frozenset()
     final: bool = False
     discontinued: bool = False
+    available: frozenset[SopInstanceUID] = frozenset()
+
+    @property
+    def named(self) -> frozenset[SopInstanceUID]:
+        """By whomever; all of them exist."""
+        return self.instances | self.available
 
     def tally(self, arrived: Collection[SopInstanceUID]) -> Tally:
-        if len(arrived) < len(self.instances) or not all(uid in arrived for uid in self.instances):
+        named = self.named
+        if len(arrived) < len(named) or not all(uid in arrived for uid in named):
             return Tally.SHORT
         # Some scanners end a step without naming its images: that says nothing of how many there are.
         if not self.final or not self.instances:
@@ -69,14 +80,13 @@ NOTHING_ANNOUNCED = Announced()
 
 
 def announced_of(series: SeriesInstanceUID, said: Iterable[Announcement]) -> Announced:
-    """What several steps and notifications say of one series together: the doubt wins.
-
-    An archive's word is only that something exists: its list is not final (PS3.4 R.1.1).
-    """
+    """What several steps and notifications say of one series together: the doubt wins."""
     naming = [a for a in said if series in a.series]
     steps = [a for a in naming if a.standing is not Standing.AVAILABLE]
+    none = frozenset[SopInstanceUID]()
     return Announced(
-        instances=frozenset[SopInstanceUID]().union(*(a.series[series] for a in naming)),
+        instances=none.union(*(a.series[series] for a in steps)),
         final=bool(steps) and all(a.over for a in steps),
         discontinued=any(a.standing is Standing.DISCONTINUED for a in steps),
+        available=none.union(*(a.series[series] for a in naming if a.standing is Standing.AVAILABLE)),
     )

@@ -171,7 +171,7 @@ class SeriesCase:
 
     def contradiction(self) -> Missing | None:
         """How what arrived differs from what was announced, once the series was closed for that."""
-        reason, named = self.decision.reason, self.announced.instances
+        reason, named = self.decision.reason, self.announced.named
         if reason is None or reason not in _SAID_OTHERWISE:
             return None
         absent = sum(uid not in self.received_at for uid in named)

@@ -54,7 +54,8 @@ def test_what_arrived_is_held_against_what_was_announced(
 def test_an_archive_never_says_that_this_is_all() -> None:
     assert not announced_of(SERIES, [said(Standing.AVAILABLE, 1, 2)]).final
     both = announced_of(SERIES, [said(Standing.COMPLETED, 1, 2), said(Standing.AVAILABLE, 3, step="7")])
-    assert (both.instances, both.final) == (names(1, 2, 3), True)
+    assert (both.named, both.final) == (names(1, 2, 3), True)
+    assert both.tally([uid(1), uid(2), uid(3)]) is Tally.EXCEEDED
 
 
 def test_a_second_step_that_goes_on_keeps_the_list_open_and_a_broken_one_marks_the_series() -> None:
