@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from edge.dicom.admission import Admission, Peer, Refusal, RejectReason
 from edge.dicom.file_meta import preamble_and_meta
-from edge.dicom.peers import Mismatch
 from edge.dicom.status import (
     BAD_INSTANCE_UID,
     EMPTY_DATA_SET,
@@ -155,14 +154,14 @@ class Intake:
         self._lock = threading.Lock()
 
     def open_sessions(self) -> list[Session]:
-        """Those admitted and not yet ended."""
+        """Those not yet ended."""
         with self._lock:
             return list(self._sessions)
 
     def admit(self, *, calling: str, called: str, peer: Peer) -> Session | RejectReason:
         """A session opens the association's books; a reason goes on the wire as it is."""
-        title = calling.strip(" ")
-        session = Session(AssociationId(secrets.token_hex(8)), title, called.strip(" "), peer.address)
+        titles = calling.strip(" "), called.strip(" ")
+        session = Session(AssociationId(secrets.token_hex(8)), *titles, peer.address)
         with self._lock:
             others = [(other.address, other.calling) for other in self._sessions]
             refusal = self._admission.admit(calling=calling, called=called, peer=peer, others=others)
@@ -176,12 +175,12 @@ class Intake:
         if refusal is None:
             self.tell(AssociationAccepted(session.calling, peer.address))
             return session
-        self.refused(refusal.reason, peer, refusal.mismatch)
+        self.refused(refusal.reason, peer, refusal.mismatch or "")
         return refusal.reason
 
-    def refused(self, reason: RejectReason, peer: Peer, mismatch: Mismatch | None = None) -> None:
+    def refused(self, reason: RejectReason, peer: Peer, mismatch: str = "") -> None:
         """Tells of an association that was rejected, here or by the upper layer itself."""
-        self.tell(AssociationRejected(reason.label, peer.address, mismatch or ""))
+        self.tell(AssociationRejected(reason.label, peer.address, mismatch))
 
     def deposit(self, session: Session, request: StoreRequest) -> Deposit:
         """Where the data set of one C-STORE goes."""
@@ -232,11 +231,9 @@ class Intake:
             return False
         return True
 
-    def _recorded(self, session: Session) -> bool:
+    def _recorded(self, one: Session) -> bool:
         try:
-            self._store.association_opened(
-                session.association_id, session.calling, session.called, session.address
-            )
+            self._store.association_opened(one.association_id, one.calling, one.called, one.address)
         except (OSError, EdgeError):
             return False
         return True

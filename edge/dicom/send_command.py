@@ -8,12 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from edge.dicom.send_plan import FolderSource, Order, PhantomSource, SendPlan
+from edge.dicom.send_plan import FolderSource, Order, PhantomSource, SendPlan, TlsFiles
 from edge.dicom.send_source import TRANSFER_SYNTAX_NAMES
 from edge.domain.identity import AETitle
 from edge.imaging.phantom import Acquisition, Bleed, BleedType
 
 _Value = TypeVar("_Value")
+_PLAIN_PORT, _TLS_PORT = 11112, 2762
 _TYPES = ", ".join(BleedType)
 
 
@@ -51,7 +52,7 @@ def plan_from_arguments(args: argparse.Namespace) -> SendPlan:
     return SendPlan(
         sources=(*phantoms, *(FolderSource(folder) for folder in args.folder)),
         host=args.host,
-        port=args.port,
+        port=args.port or (_PLAIN_PORT if args.tls is None else _TLS_PORT),
         called_ae_title=args.called,
         calling_ae_title=args.calling,
         slices_per_s=args.rate,
@@ -63,6 +64,7 @@ def plan_from_arguments(args: argparse.Namespace) -> SendPlan:
         duplicates=args.duplicates,
         associations=args.associations,
         transfer_syntax=args.transfer_syntax,
+        tls=TlsFiles(*args.tls) if args.tls is not None else None,
     )
 
 
@@ -117,7 +119,16 @@ def _add_sources(parser: argparse.ArgumentParser) -> None:
 def _add_receiver(parser: argparse.ArgumentParser) -> None:
     where = parser.add_argument_group("where to")
     where.add_argument("--host", default="127.0.0.1", help="address of the receiver (%(default)s)")
-    where.add_argument("--port", type=int, default=11112, help="its DICOM port (%(default)s)")
+    where.add_argument(
+        "--port", type=int, help=f"its DICOM port (default: {_PLAIN_PORT}, with --tls {_TLS_PORT})"
+    )
+    where.add_argument(
+        "--tls",
+        nargs=3,
+        type=Path,
+        metavar=("CA", "CERTIFICATE", "KEY"),
+        help="DICOM over TLS with these PEM files; `edge tls init` makes some",
+    )
     where.add_argument(
         "--called",
         metavar="TITLE",

@@ -46,12 +46,22 @@ class FolderSource:
 
 
 @dataclass(frozen=True, slots=True)
+class TlsFiles:
+    """PEM: the authority of the receiver, and the scanner's own certificate and key."""
+
+    ca_file: Path
+    certificate_file: Path
+    key_file: Path
+
+
+@dataclass(frozen=True, slots=True)
 class SendPlan:
     """Everything about one run of the virtual scanner.
 
     `gap` are places in each series (0 is the first slice) that are never sent; `abort_after` aborts
     the association after that many sends and ends the run; `duplicates` instances are sent twice;
-    `slices_per_s` None is as fast as the receiver answers. Raises ValueError for what cannot be sent.
+    `slices_per_s` None is as fast as the receiver answers; `tls` None is plain DICOM. Raises ValueError
+    for what cannot be sent.
     """
 
     sources: tuple[PhantomSource | FolderSource, ...]
@@ -68,6 +78,7 @@ class SendPlan:
     duplicates: int = 0
     associations: Literal["one", "per_instance"] = "one"
     transfer_syntax: str | None = None
+    tls: TlsFiles | None = None
 
     def __post_init__(self) -> None:
         if not self.sources:

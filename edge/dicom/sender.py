@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from pynetdicom.presentation import PresentationContext, build_context
 from pynetdicom.transport import AssociationSocket
 
 from edge.dicom.admission import RejectReason
-from edge.dicom.send_plan import Abort, Associate, Release, Send, SendPlan, plan_sends
+from edge.dicom.send_plan import Abort, Associate, Release, Send, SendPlan, TlsFiles, plan_sends
 from edge.dicom.send_source import Outgoing, load
 from edge.dicom.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from edge.errors import FixConfiguration, RetryPeer
@@ -128,6 +129,7 @@ class _Scanner:
         self._plan = plan
         self._series = series
         self._clock = clock
+        self._tls = _context(plan.tls) if plan.tls is not None else None
         self._association: Association | None = None
         self.sent: list[SentInstance] = []
 
@@ -148,6 +150,7 @@ class _Scanner:
             contexts=self._contexts(),
             ae_title=self._plan.called_ae_title,
             max_pdu=_MAX_PDU_BYTES,
+            tls_args=(self._tls, self._plan.host) if self._tls is not None else None,
             evt_handlers=[(evt.EVT_CONN_OPEN, _no_delay)],
         )
         if not association.is_established:
@@ -200,6 +203,20 @@ class _Scanner:
         return [build_context(sop_class, UID(syntax)) for sop_class, syntax in kinds]
 
 
+def _context(files: TlsFiles) -> ssl.SSLContext:
+    from edge.tls.profile import client_context, show_certificate  # noqa: PLC0415 - only with --tls
+
+    try:
+        context = client_context(files.ca_file)
+        show_certificate(context, files.certificate_file, files.key_file)
+    except (OSError, ssl.SSLError) as error:
+        raise FixConfiguration(
+            f"the files for TLS cannot be used: {error}",
+            hint="In this order: CA, certificate, key; the key must belong to the certificate.",
+        ) from error
+    return context
+
+
 def _no_delay(event: Event) -> None:
     """Without it Nagle and delayed ACK stall every object by 40 ms."""
     connection = cast("AssociationSocket", event.assoc.dul.socket).socket
@@ -216,7 +233,10 @@ def _refusal(association: Association, plan: SendPlan) -> FixConfiguration | Ret
         if answer.result == 1:
             return FixConfiguration(
                 f"{peer} rejects {plan.calling_ae_title} for good: {label}",
-                hint="Compare called and calling AE title with dicom.ae_title and dicom.calling_ae_titles.",
+                hint="Compare the AE titles with dicom.ae_title, dicom.calling_ae_titles and dicom.peers.",
             )
         return RetryPeer(f"{peer} rejects for now: {label}", hint="Try again when it is less busy.")
-    return RetryPeer(f"{peer} does not answer", hint="Is the receiver running, and are host and port right?")
+    hint = "Is the receiver running, and are host and port right?"
+    if plan.tls is not None:
+        hint += " If a TLS handshake failed, its log says why."
+    return RetryPeer(f"{peer} does not answer", hint=hint)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from pynetdicom import AE
 
+from edge.cli import main
 from edge.domain.arrival import AssociationReleased, InstanceStored
 from edge.telemetry.events import AssociationRejected
 from edge.telemetry.tls_events import CertificatesReplaced, TlsHandshakeFailed
@@ -96,6 +97,21 @@ def test_failed_handshakes_are_told_and_hold_up_nobody(both: Both) -> None:
     assert both.echo("CT_1", SCANNER) == 0
     told = {e.reason for e in both.running.events if isinstance(e, TlsHandshakeFailed)}
     assert {"version_too_low", "not_tls"} <= told
+
+
+def test_our_own_scanner_speaks_tls_too(both: Both, capsys: pytest.CaptureFixture[str]) -> None:
+    def send(title: str, authority: Path, certificate: str) -> int:
+        files = (authority, both.lab.pair(certificate).certificate_file, both.lab.pair(certificate).key_file)
+        options = ["--matrix", "64", "--slices", "2", "--spacing", "32", "--port", str(both.tls_port)]
+        return main(["send", "--calling", title, *options, "--tls", *map(str, files)])
+
+    assert send("CT_1", both.lab.ca, SCANNER) == 0
+    both.running.wait_for(InstanceStored, 2)
+    assert send("CT_2", both.lab.ca, SCANNER) == 78
+    assert "calling ae title not recognized" in capsys.readouterr().err
+    stranger = both.lab.pair(OTHER).certificate_file
+    assert send("CT_1", stranger, SCANNER) == 69, "a receiver of another authority is not trusted"
+    assert send("CT_1", both.lab.folder / "none.pem", SCANNER) == 78
 
 
 def test_certificates_are_replaced_without_dropping_an_association(both: Both) -> None:
