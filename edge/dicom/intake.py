@@ -125,7 +125,7 @@ class Deposit:
 
     def _flush(self, incoming: Incoming) -> None:
         if self._gathered:
-            incoming.write(self._gathered)
+            incoming.write(memoryview(self._gathered))
             self._gathered = bytearray()
 
     def _refuse(self, answer: StoreAnswer) -> None:
