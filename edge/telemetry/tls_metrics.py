@@ -31,7 +31,7 @@ CERTIFICATES_REPLACED = counter(
     ("result",),
     (("replaced",), ("refused",)),
 )
-# Below zero nobody can connect over TLS any more; certificate is dicom or mqtt.
+# Below zero nobody can connect over TLS any more; certificate is dicom, that of the TLS port.
 CERTIFICATE_EXPIRES = gauge(
     "edge_certificate_expires_seconds",
     "Seconds until a certificate of this appliance expires.",
