@@ -106,6 +106,12 @@ def _send(args: argparse.Namespace) -> int:
     return 0
 
 
+def _pager(args: argparse.Namespace) -> int:
+    from edge.pager import pager_command  # noqa: PLC0415 - see _up
+
+    return pager_command(args, _settings(args), _say)
+
+
 def _check(args: argparse.Namespace) -> int:
     from edge.check import Diagnosis, diagnose, exit_code, line  # noqa: PLC0415 - see _up
     from edge.clock import SystemClock  # noqa: PLC0415 - see _up
@@ -180,6 +186,9 @@ def _parser() -> argparse.ArgumentParser:
     from edge.dicom.send_command import add_arguments  # noqa: PLC0415 - see _up
 
     add_arguments(send)
+    from edge.pager import add_arguments as add_pager_arguments  # noqa: PLC0415 - see _up
+
+    add_pager_arguments(add("pager", _pager, "be a pager: show pages of a role and answer them", _PAGER))
     add("check", _check, "diagnose ports, disk, Triton, broker, models and clock, one line each")
     settings = add("settings", _print_settings, "print the effective settings, secrets masked")
     settings.add_argument("--doc", action="store_true", help="print the reference of every key instead")
@@ -216,3 +225,7 @@ _UP = """Starts four programs, each supervised, each with its own log in <state>
             a first start downloads it into <state>/triton
   receiver  `edge receive`: stores what scanners send over DICOM, durably, and does nothing else
   agent     `edge run`: decodes while slices arrive, asks Triton, pages over MQTT, concludes every series"""
+
+_PAGER = """Subscribes where the escalation plans of [alerting] ring the role. Says `delivered` for every
+page by itself; `a` and Enter acknowledges the latest, `c` closes it, `q` ends. A reference for pager vendors:
+the contract is edge/mqtt/asyncapi.json."""

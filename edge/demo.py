@@ -15,6 +15,7 @@ from pathlib import Path
 from edge.clock import SystemClock
 from edge.dicom.send_plan import PhantomSource, SendPlan
 from edge.dicom.sender import SendReport, run
+from edge.domain.acknowledgement import Answer
 from edge.domain.alert import AlertStatus
 from edge.domain.identity import AETitle
 from edge.domain.outcome import OutcomeKind
@@ -71,6 +72,7 @@ def _bleed(settings: Settings, pager: AlertSubscriber, say: Say) -> None:
         came = scan.next_message(pager)
         if isinstance(came.message, AlertMessage):
             pages[came.message.status] = came
+            pager.answer(came, Answer.ACKNOWLEDGED, "stroke-team", "demo-pager", PATIENCE_S)
             say(f"{came.at:%H:%M:%S.%f}"[:-3] + f"  {format_page(came.message)}")
     report = scan.report()
     if AlertStatus.PRELIMINARY not in pages:

@@ -7,6 +7,9 @@ no model has to run.
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -199,6 +202,49 @@ def test_a_page_the_broker_forgot_is_offered_until_a_pager_answers(site: Site) -
     assert again.key == came.key, "the same page, so a pager that knows it need not ring twice"
     pager.answer(again, Answer.DELIVERED, "stroke", "pager-1", 10)
     box.until(Stage.DELIVERED)
+
+
+def test_the_pager_of_the_terminal_answers_once_and_says_so(site: Site) -> None:
+    box = site.box()
+    environment = {
+        **os.environ,
+        "EDGE_MQTT__PORT": str(site.broker.settings.port),
+        "EDGE_ALERTING__CRITICAL": '[{"role": "stroke"}]',
+    }
+    command = [sys.executable, "-m", "edge", "pager", "--role", "stroke", "--name", "dr-7"]
+    started = [*command, "--auto", "--once", "--timeout", "40"]
+    with subprocess.Popen(started, env=environment, stdout=subprocess.PIPE, text=True) as pager:
+        assert pager.stdout is not None
+        assert "research use" in pager.stdout.readline()
+        box.pages()
+        said = pager.stdout.read()
+    assert pager.returncode == 0
+    assert "CRITICAL PRELIMINARY Intracranial hemorrhage" in said
+    assert "acknowledged by stroke/dr-7" in said
+    box.until(Stage.ACKNOWLEDGED)
+
+
+def test_a_pager_nobody_pages_ends_with_69_and_one_without_a_role_with_78(site: Site) -> None:
+    environment = {**os.environ, "EDGE_MQTT__PORT": str(site.broker.settings.port)}
+    ends: list[tuple[int, str]] = []
+    for role in ("on-call", "nobody"):
+        command = [
+            sys.executable,
+            "-m",
+            "edge",
+            "pager",
+            "--role",
+            role,
+            "--auto",
+            "--once",
+            "--timeout",
+            "1",
+        ]
+        ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        ends.append((ended.returncode, ended.stderr))
+    assert [code for code, _ in ends] == [69, 78]
+    assert "no page was answered within 1 s" in ends[0][1]
+    assert "stroke-team, on-call, all" in ends[1][1]
 
 
 def test_a_page_nobody_acknowledges_expires_with_an_alarm(site: Site) -> None:
