@@ -24,7 +24,8 @@ Research use, not for clinical use."""
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit code; every expected trouble is one line on stderr with a hint."""
-    args = _parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    args = _parser(words).parse_args(words)
     try:
         command: Callable[[argparse.Namespace], int] = args.command
         return command(args)
@@ -140,7 +141,7 @@ def _say(line: str) -> None:
     print(line, flush=True)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="edge",
         description="A CT head goes in over DICOM, and the pager rings over MQTT.",
@@ -204,10 +205,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     ledger = commands.add_parser("ledger", help="verify, back up, restore and export the agent's memory")
     ledger_command.add_subcommands(ledger)
-    from edge.models_command import add_subcommands  # noqa: PLC0415 - see _up
-
     models = commands.add_parser("models", help="check and evaluate the models of the repository")
-    add_subcommands(models)
+    if "models" in words:  # ONNX Runtime and gRPC for its options: 70 MiB that a receiver must not carry
+        from edge.models_command import add_subcommands  # noqa: PLC0415 - see _up
+
+        add_subcommands(models)
     from edge import tls_command  # noqa: PLC0415 - see _up
 
     tls = commands.add_parser("tls", help="make and show certificates for DICOM over TLS")

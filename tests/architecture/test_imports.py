@@ -75,3 +75,10 @@ def _calls(tree: ast.Module) -> list[tuple[int, str]]:
             case _:
                 pass
     return found
+
+
+def test_a_receiver_does_not_carry_what_only_others_need() -> None:
+    asked = "import sys, edge.cli, edge.receiver_wiring; edge.cli._parser(['receive']); print(*sys.modules)"
+    command = [sys.executable, "-c", asked]
+    loaded = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout.split()
+    assert not {"onnxruntime", "grpc", "tritonclient", "paho", "scipy"} & set(loaded)
