@@ -81,7 +81,7 @@ def _demo(args: argparse.Namespace) -> int:
 def _receive(args: argparse.Namespace) -> int:
     from edge.receiver_wiring import run_receiver  # noqa: PLC0415 - see _up
 
-    run_receiver(_settings(args))
+    run_receiver(_settings(args), args.workers)
     return 0
 
 
@@ -171,11 +171,19 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
 
     add("up", _up, "run the whole appliance until Ctrl-C", _UP)
     add("demo", _demo, "send a synthetic head with a bleed and one without, and show the pages")
-    add(
+    receive = add(
         "receive",
         _receive,
         "run the DICOM receiver alone",
         "Stores what scanners send; everything else is `edge run`.",
+    )
+    receive.add_argument(
+        "--workers",
+        type=int,
+        choices=range(1, 17),
+        metavar="N",
+        default=0,
+        help="processes that share the port, 1 to 16 (default: dicom.workers)",
     )
     add(
         "run",

@@ -8,10 +8,7 @@ from contextlib import closing
 
 from edge import __version__
 from edge.clock import SystemClock
-from edge.dicom.announcing import Announcing
-from edge.dicom.connection import Listener
-from edge.dicom.dimse.services import VERIFICATION
-from edge.dicom.receiver import Receiver
+from edge.receiver_workers import Workers, receiver_on
 from edge.settings import Settings
 from edge.signals import stop_requested
 from edge.spool.inbox import Inbox
@@ -25,8 +22,11 @@ _GIB = 1024**3
 _BLANKS = 128
 
 
-def run_receiver(settings: Settings) -> None:
-    """`edge receive` until SIGTERM or SIGINT; raises FixConfiguration when it cannot start."""
+def run_receiver(settings: Settings, workers: int = 0) -> None:
+    """`edge receive` until SIGTERM or SIGINT; raises FixConfiguration when it cannot start.
+
+    `workers` processes in all, dicom.workers when it is 0.
+    """
     clock, state_dir = SystemClock(), settings.appliance.state_dir
     emitter = Emitter("receiver", settings.telemetry.log_format, settings.telemetry.log_level)
     stopping = stop_requested()
@@ -39,11 +39,8 @@ def run_receiver(settings: Settings) -> None:
         closing(Inbox(state_dir, min_free_bytes=floor_bytes, clock=clock, blanks=_BLANKS)) as inbox,
     ):
         found = inbox.recover()
-        listeners = _listeners(settings, clock, emitter)
-        services = (VERIFICATION, *Announcing(inbox, emitter.emit).services())
-        receiver = Receiver(
-            settings.dicom, inbox, clock, emitter.emit, services=services, listeners=listeners
-        )
+        further = Workers(settings, (workers or settings.dicom.workers) - 1, inbox, emitter.emit)
+        receiver = receiver_on(inbox, settings, emitter.emit, share_port=bool(further))
         endpoint = TelemetryEndpoint(
             settings.telemetry.host,
             settings.telemetry.receiver_port,
@@ -52,21 +49,12 @@ def run_receiver(settings: Settings) -> None:
         )
         with closing(endpoint):
             receiver.start()
+            further.start()
             emitter.emit(ApplianceStarted("receiver", __version__, f"recovered {found}"))
             receiver.serve(stopping)
             emitter.emit(ApplianceStopping("receiver", "signal"))
+            further.stop()
             receiver.stop()
-
-
-def _listeners(settings: Settings, clock: SystemClock, emitter: Emitter) -> tuple[Listener, ...]:
-    """The plain port, and the TLS port beside it."""
-    plain = Listener(settings.dicom.host, settings.dicom.port)
-    if not settings.dicom_tls.on:
-        return (plain,)
-    from edge.dicom.tls_gate import TlsGate  # noqa: PLC0415 - without TLS no cryptography in memory
-
-    gate = TlsGate(settings.dicom_tls, clock, emitter.emit)
-    return plain, Listener(settings.dicom.host, settings.dicom_tls.port, gate)
 
 
 def _limit_memory(ceiling_bytes: int) -> None:

@@ -85,6 +85,9 @@ class DicomSettings(_Section):
     min_bytes_per_s: int = Field(
         default=1024, ge=0, description="A sender that is slower within a message, for 10 s, is aborted."
     )
+    workers: int = Field(
+        default=1, ge=1, le=16, description="Receiving processes; limits on associations hold for each."
+    )
     memory_ceiling_mib: int = Field(
         default=512, ge=0, description="Most memory of the receiver (RLIMIT_DATA); 0 for none."
     )

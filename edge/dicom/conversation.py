@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from edge.dicom.connection import Connection
+from edge.dicom.deposit import Deposit, Session, StoreRequest
 from edge.dicom.dimse.command_set import CommandField, CommandSet, InvalidCommand, Response, response_to
 from edge.dicom.dimse.messages import Assembly, Collected, Message, Sink
 from edge.dicom.dimse.services import (
@@ -13,7 +14,7 @@ from edge.dicom.dimse.services import (
     Context,
     Request,
 )
-from edge.dicom.intake import Deposit, Intake, Session, StoreRequest
+from edge.dicom.intake import Intake
 from edge.dicom.offer import Offer, Patience
 from edge.dicom.pace import Pace
 from edge.dicom.status import usable_uid

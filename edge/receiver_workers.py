@@ -1,0 +1,123 @@
+"""Further processes of one receiver: they share its port and journal, and tell it what happens to them."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from contextlib import closing, suppress
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+
+from edge.clock import SystemClock
+from edge.dicom.announcing import Announcing
+from edge.dicom.connection import Listener
+from edge.dicom.dimse.services import VERIFICATION
+from edge.dicom.receiver import Receiver
+from edge.settings import Settings
+from edge.signals import stop_requested
+from edge.spool.inbox import Inbox
+from edge.telemetry.events import Happening, TaskFailed
+
+_GIB = 1024**3
+_PAUSE_S = 1.0
+_STOP_S = 10.0
+
+
+class Workers:
+    """`count` processes from `start` to `stop`; one that dies is replaced, and what it left open is aborted.
+
+    `emit` gets their happenings, so that log and metrics stay in one place; the SO_REUSEPORT of the kernel
+    deals out connections. The limits on associations hold in each process for itself.
+    """
+
+    def __init__(
+        self, settings: Settings, count: int, inbox: Inbox, emit: Callable[[Happening], None]
+    ) -> None:
+        self._settings = settings
+        self._inbox = inbox
+        self._emit = emit
+        self._stopping = threading.Event()
+        self._processes: list[BaseProcess | None] = [None] * count
+        self._threads = [threading.Thread(target=self._keep, args=(n,), daemon=True) for n in range(count)]
+
+    def __bool__(self) -> bool:
+        return bool(self._processes)
+
+    def start(self) -> None:
+        """Once the first process has recovered the inbox and listens."""
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Lets them end as the first process does."""
+        self._stopping.set()
+        for process in self._processes:
+            if process is not None:
+                process.terminate()
+        for thread in self._threads:
+            thread.join(_STOP_S)
+
+    def _keep(self, number: int) -> None:
+        while not self._stopping.is_set():
+            # Not a fork: threads and an open database would come along.
+            happenings, telling = get_context("spawn").Pipe(duplex=False)
+            process = get_context("spawn").Process(target=work, args=(self._settings, telling), daemon=True)
+            process.start()
+            telling.close()
+            self._processes[number] = process
+            if self._stopping.is_set():  # `stop` has not seen this one
+                process.terminate()
+            with closing(happenings), suppress(EOFError):
+                while True:
+                    self._emit(happenings.recv())
+            process.join()
+            if process.pid is not None:
+                self._inbox.process_ended(process.pid)
+            if not self._stopping.is_set():
+                self._emit(TaskFailed("receiver_worker", f"ended with {process.exitcode}"))
+                self._stopping.wait(_PAUSE_S)
+
+
+def work(settings: Settings, telling: Connection) -> None:
+    """One further process, until SIGTERM or the end of its parent."""
+    stopping, lock = stop_requested(), threading.Lock()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+    def emit(happening: Happening) -> None:
+        with lock, suppress(OSError):  # the parent is gone, and this process with it
+            telling.send(happening)
+
+    clock, floor_bytes = SystemClock(), int(settings.dicom.min_free_gib * _GIB)
+    state_dir = settings.appliance.state_dir
+    with closing(Inbox(state_dir, min_free_bytes=floor_bytes, clock=clock, joining=True)) as inbox:
+        receiver = receiver_on(inbox, settings, emit, share_port=True)
+        receiver.start()
+        receiver.serve(stopping)
+        receiver.stop()
+
+
+def receiver_on(
+    inbox: Inbox, settings: Settings, emit: Callable[[Happening], None], *, share_port: bool
+) -> Receiver:
+    """The receiver of one process, on the plain port and, where it is on, the TLS port beside it."""
+    clock = SystemClock()
+    listeners = [Listener(settings.dicom.host, settings.dicom.port)]
+    if settings.dicom_tls.on:
+        from edge.dicom.tls_gate import TlsGate  # noqa: PLC0415 - without TLS no cryptography in memory
+
+        gate = TlsGate(settings.dicom_tls, clock, emit)
+        listeners.append(Listener(settings.dicom.host, settings.dicom_tls.port, gate))
+    services = (VERIFICATION, *Announcing(inbox, emit).services())
+    return Receiver(
+        settings.dicom, inbox, clock, emit, services=services, listeners=listeners, share_port=share_port
+    )
+
+
+def _end_with_parent() -> None:
+    """At once: whoever follows the parent takes the journal for its own."""
+    parent = parent_process()
+    assert parent is not None, "a worker has been started by a receiver"
+    parent.join()
+    os._exit(1)
