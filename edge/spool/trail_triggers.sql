@@ -44,6 +44,24 @@ WHEN new.published_at IS NULL AND new.subscribers IS 0 AND old.subscribers IS NO
             json_object('reason_code', new.reason_code));
 END;
 
+CREATE TEMP TRIGGER alert_went_on AFTER INSERT ON alert_step BEGIN
+    INSERT INTO trail (at, series_token, what, subject, detail)
+    VALUES (trail_now(),
+            trail_series((SELECT series_instance_uid FROM alert WHERE alert_id = new.alert_id
+                          ORDER BY number DESC LIMIT 1)),
+            'alert_step', new.alert_id,
+            json_object('event', new.event, 'stage', new.stage, 'step', new.step, 'times', new.times));
+END;
+
+CREATE TEMP TRIGGER alert_was_answered AFTER INSERT ON acknowledgement BEGIN
+    INSERT INTO trail (at, series_token, what, subject, detail)
+    VALUES (trail_now(),
+            trail_series((SELECT series_instance_uid FROM alert WHERE alert_id = new.alert_id
+                          ORDER BY number DESC LIMIT 1)),
+            'alert_answered', new.alert_id,
+            json_object('answer', new.answer, 'role', new.role, 'name', new.name, 'at', new.at));
+END;
+
 CREATE TEMP TRIGGER trail_was_linked AFTER INSERT ON trail BEGIN
     UPDATE trail SET link = trail_link(
         (SELECT link FROM trail WHERE number = new.number - 1),

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -245,3 +248,20 @@ def test_an_unanswered_page_expires_with_an_alarm(ward: Ward) -> None:
     assert AlertUnanswered("a1", "bleed", "expired") in ward.happenings
     ward.waits(1000)
     assert ward.escalated() == []
+
+
+def test_the_trail_tells_who_was_rung_and_who_answered(ward: Ward) -> None:
+    ward.says(alert())
+    ward.broker_takes()
+    ward.waits(20)
+    ward.answers(Answer.ACKNOWLEDGED)
+    with closing(sqlite3.connect(ward.folder / "ledger.db")) as connection:
+        rows = connection.execute(
+            "SELECT series_token, what, detail FROM trail WHERE what IN ('alert_step', 'alert_answered')"
+        ).fetchall()
+    assert len({token for token, _, _ in rows} - {""}) == 1, "every row names the series"
+    steps = [json.loads(detail)["event"] for _, what, detail in rows if what == "alert_step"]
+    assert steps == ["opened", "puback", "wait_elapsed", "human_acknowledged"]
+    (answer,) = [json.loads(detail) for _, what, detail in rows if what == "alert_answered"]
+    assert (answer["answer"], answer["role"], answer["name"]) == ("acknowledged", "stroke", "dr-7")
+    assert answer["at"].startswith("2024-05-01T03:00:20")
