@@ -195,9 +195,11 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
     from edge.dicom.send_command import add_arguments  # noqa: PLC0415 - see _up
 
     add_arguments(send)
-    from edge.pager import add_arguments as add_pager_arguments  # noqa: PLC0415 - see _up
+    pager = add("pager", _pager, "be a pager: show pages of a role and answer them", _PAGER)
+    if "pager" in words:  # Paho, as below
+        from edge.pager import add_arguments as add_pager_arguments  # noqa: PLC0415 - see _up
 
-    add_pager_arguments(add("pager", _pager, "be a pager: show pages of a role and answer them", _PAGER))
+        add_pager_arguments(pager)
     add("check", _check, "diagnose ports, disk, Triton, broker, models and clock, one line each")
     settings = add("settings", _print_settings, "print the effective settings, secrets masked")
     settings.add_argument("--doc", action="store_true", help="print the reference of every key instead")
