@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping
+from contextlib import aclosing
 
 from edge.domain.arrival import (
     AnnouncementReceived,
@@ -135,7 +136,8 @@ class Agent:
     async def _reopen(self, history: SeriesHistory, tasks: asyncio.TaskGroup) -> None:
         """Begins a revision though nothing new arrived of it."""
         if history.first is None:  # all of it was concluded before this process began: none was read
-            item = await read(history.instances[0], self._around)
+            async with aclosing(read(history.instances[0], self._around)) as parts:
+                item = await anext(parts)
             history.first = item.content.header if isinstance(item, SliceRead) else item.content
         self._open(history, history.ends_and_duplicates(), tasks)
 
@@ -152,7 +154,7 @@ class Agent:
         self, entry: InstanceStored | DuplicateReceived | ConflictReceived, uid: SeriesInstanceUID
     ) -> SeriesHistory:
         history = self._history(uid)
-        history.entries.append(entry)
+        history.add(entry)
         self._series_of[entry.instance.sop_instance_uid] = uid
         self._carried[entry.association_id].add(uid)
         calling = self._calling.get(entry.association_id, "")

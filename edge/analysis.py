@@ -9,10 +9,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from edge.domain.arrival import StoredInstance
 from edge.domain.evidence import SliceEvidence
 from edge.domain.identity import SopInstanceUID
-from edge.domain.series import Slab, UnusableInstance
+from edge.domain.series import Slab
 from edge.domain.statement import Failure
 from edge.errors import RefuseModel
-from edge.imaging.volume import Slice
+from edge.imaging.volume import Content, Slice
 from edge.models import slab_segmentation
 from edge.models.contract import ClinicalModel
 from edge.ports import InferenceQueue, InferRequest, Priority, TensorSpec
@@ -54,7 +54,7 @@ class Analysis:
     def __init__(
         self,
         model: ClinicalModel,
-        read: Callable[[StoredInstance], Awaitable[Slice | UnusableInstance]],
+        read: Callable[[StoredInstance], Awaitable[Content]],
         decoded: DecodedSlices,
         inference: InferenceQueue,
         tasks: asyncio.TaskGroup,
@@ -72,8 +72,8 @@ class Analysis:
         self._prepared = asyncio.Semaphore(PREPARED_SLABS)
 
     def keep(self, instance: StoredInstance, decoded: Slice) -> None:
-        """Makes the pixels of a slice available to the slabs around it."""
-        self._stored[instance.sop_instance_uid] = instance
+        """Makes the pixels of a slice, to be read from `instance`, available to the slabs around it."""
+        self._stored[decoded.header.sop_instance_uid] = instance
         self._decoded.keep(decoded)
 
     def start(self, slabs: Iterable[Slab]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from edge.domain.announcement import NOTHING_ANNOUNCED, Announced, Announcement, announced_of
 from edge.domain.arrival import (
@@ -39,6 +39,13 @@ class SeriesHistory:
     @property
     def instances(self) -> tuple[InstanceStored, ...]:
         return tuple(e for e in self.entries if isinstance(e, InstanceStored))
+
+    def add(self, entry: Arrival) -> None:
+        """Once also for an instance of many frames, which come with the same entry one after the other."""
+        if isinstance(entry, InstanceStored) and entry.instance.frame is not None:
+            entry = replace(entry, instance=replace(entry.instance, frame=None))
+        if not self.entries or self.entries[-1].sequence != entry.sequence:
+            self.entries.append(entry)
 
     def made_whole_by(self, end: AssociationReleased | AssociationAborted) -> bool:
         """Whether an association that carried all of an INCOMPLETE series is released after all."""

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from edge.domain.arrival import Arrival, InstanceStored
 from edge.patience import patiently
 from edge.ports import Journal
-from edge.surroundings import SliceRead, Surroundings, UnusableRead, read
+from edge.surroundings import Found, SliceRead, Surroundings, UnusableRead, in_turn, read_one
 from edge.telemetry.events import InstanceDecoded
 
 # Losing a doorbell costs at most this long: the journal is the truth, the doorbell only a hint.
@@ -33,14 +33,23 @@ async def take(
     `wait` returns at the doorbell or after the seconds it is given; `looked` is told of every step.
     """
 
-    async def timed(entry: InstanceStored) -> SliceRead | UnusableRead:
+    async def timed(entry: InstanceStored) -> Found:
         began = around.clock.monotonic()
-        result = await read(entry, around)
+        result = await read_one(entry, around)
         around.emit(InstanceDecoded(took_s=around.clock.monotonic() - began))
         return result
 
     sequence = 0
-    under_way: deque[asyncio.Task[SliceRead | UnusableRead] | Arrival] = deque()
+    under_way: deque[asyncio.Task[Found] | Arrival] = deque()
+
+    async def finished() -> AsyncIterator[Taken]:
+        item = under_way.popleft()
+        if not isinstance(item, asyncio.Task):
+            yield item
+            return
+        async for one in in_turn(await item, timed):
+            yield one
+
     while True:
         entries = await patiently(around.emit, journal.after, sequence, _BATCH)
         around.reading.at_head = not entries
@@ -55,12 +64,10 @@ async def take(
             else:
                 under_way.append(entry)
             if len(under_way) > _READ_AHEAD:
-                yield await _finished(under_way.popleft())
-                looked()
+                async for item in finished():
+                    yield item
+                    looked()
         while under_way:
-            yield await _finished(under_way.popleft())
-            looked()
-
-
-async def _finished(item: asyncio.Task[SliceRead | UnusableRead] | Arrival) -> Taken:
-    return await item if isinstance(item, asyncio.Task) else item
+            async for item in finished():
+                yield item
+                looked()

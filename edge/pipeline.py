@@ -23,7 +23,7 @@ from edge.domain.outcome import Outcome
 from edge.domain.series import Slab, UnusableInstance
 from edge.domain.statement import Failure, Speaker
 from edge.domain.unusable import UnusableReason
-from edge.imaging.volume import Slice
+from edge.imaging.volume import Content
 from edge.patience import patiently
 from edge.ports import Conclusion, Ledger, Priority
 from edge.surroundings import (
@@ -49,7 +49,8 @@ async def follow(opening: Opening, around: Surroundings) -> Conclusion:
     async with asyncio.TaskGroup() as tasks:
         analysis = _analysis(tasks, opening.mailbox, around)
         for entry in opening.past:
-            case = _delivered(case, await read(entry, around), analysis)
+            async for one in read(entry, around):
+                case = _delivered(case, one, analysis)
         # Only now: a series that was met by its past would be closed before all of it was told.
         case = _delivered(case.associations_over(opening.over), opening.announced, analysis)
         analysis.start(case.progress.slabs(depth, closed=False))
@@ -76,7 +77,7 @@ async def follow(opening: Opening, around: Surroundings) -> Conclusion:
 
 
 def _analysis(tasks: asyncio.TaskGroup, mailbox: asyncio.Queue[Delivery], around: Surroundings) -> Analysis:
-    async def again(instance: StoredInstance) -> Slice | UnusableInstance:
+    async def again(instance: StoredInstance) -> Content:
         return await pixels_of(instance, around)
 
     analysis = Analysis(around.model, again, around.decoded, around.inference, tasks, around.deadline_s)

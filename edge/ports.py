@@ -12,13 +12,12 @@ from edge.domain.alert import Alert
 from edge.domain.arrival import Arrival, InstanceStored, Reception, StoredInstance
 from edge.domain.identity import AssociationId, SopInstanceUID
 from edge.domain.outcome import Conclusion, Outcome
-from edge.domain.series import UnusableInstance
 
 if TYPE_CHECKING:  # the receiver has no use for arrays, and NumPy takes a third of its memory
     import numpy as np
     from numpy.typing import NDArray
 
-    from edge.imaging.volume import Slice
+    from edge.imaging.volume import Content
 
 
 class Clock(Protocol):
@@ -65,9 +64,9 @@ class InstanceStore(Protocol):
 
 
 class PixelSource(Protocol):
-    """Stored instances as Hounsfield units; blocks. Raises ShedLoad for what may be tried again later."""
+    """Stored instances, or their frames, as Hounsfield units; blocks. Raises ShedLoad: try again later."""
 
-    def read(self, instance: StoredInstance) -> Slice | UnusableInstance: ...
+    def read(self, instance: StoredInstance) -> Content: ...
 
 
 class Priority(IntEnum):

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import islice
 
 from edge.analysis import DecodedSlices
 from edge.domain.announcement import Announced
@@ -18,11 +21,12 @@ from edge.domain.arrival import (
 )
 from edge.domain.case import SeriesCase
 from edge.domain.evidence import SliceEvidence
+from edge.domain.frame import Frames
 from edge.domain.identity import AssociationId, SeriesInstanceUID, StudyInstanceUID
 from edge.domain.series import UnusableInstance
 from edge.domain.statement import Speaker
 from edge.domain.unusable import UnusableReason
-from edge.imaging.volume import Slice
+from edge.imaging.volume import Content, Slice
 from edge.models.contract import ClinicalModel
 from edge.patience import patiently_for
 from edge.ports import Clock, InferenceQueue, Ledger, Messages, PixelSource
@@ -31,6 +35,8 @@ from edge.telemetry.events import Happening
 
 # With growing pauses about three seconds: a box that cannot read a file for longer is sick.
 READ_ATTEMPTS = 5
+# Frames of one instance decoded at the same time.
+FRAMES_AHEAD = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +53,23 @@ class UnusableRead:
 
     entry: InstanceStored
     content: UnusableInstance
+
+
+@dataclass(frozen=True, slots=True)
+class FramesFound:
+    """A stored instance that is many slices, to be read one by one."""
+
+    entry: InstanceStored
+    number: int
+
+    @property
+    def frames(self) -> Iterator[InstanceStored]:
+        """The same journal entry for each frame, which its `instance` names."""
+        for number in range(1, self.number + 1):
+            yield replace(self.entry, instance=replace(self.entry.instance, frame=number))
+
+
+Found = SliceRead | UnusableRead | FramesFound
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,16 +131,41 @@ class Opening:
     mailbox: asyncio.Queue[Delivery]
 
 
-async def read(entry: InstanceStored, around: Surroundings) -> SliceRead | UnusableRead:
-    """Reads one instance in a worker thread, so that decoding one slice never holds up another."""
+async def read(entry: InstanceStored, around: Surroundings) -> AsyncGenerator[SliceRead | UnusableRead, None]:
+    """An instance as what it is, or each of its frames in stored order."""
+    found = await read_one(entry, around)
+    async for one in in_turn(found, partial(read_one, around=around)):
+        yield one
+
+
+async def read_one(entry: InstanceStored, around: Surroundings) -> Found:
+    """Reads an instance or a frame in a worker thread, so that decoding one never holds up another."""
     content = await pixels_of(entry.instance, around)
+    if isinstance(content, Frames):
+        return FramesFound(entry, content.number)
     return SliceRead(entry, content) if isinstance(content, Slice) else UnusableRead(entry, content)
 
 
-async def pixels_of(instance: StoredInstance, around: Surroundings) -> Slice | UnusableInstance:
+async def in_turn(
+    found: Found, read_frame: Callable[[InstanceStored], Coroutine[None, None, Found]]
+) -> AsyncGenerator[SliceRead | UnusableRead, None]:
+    """What was found, frame by frame and a few read ahead: the decoded volume is never held here."""
+    if not isinstance(found, FramesFound):
+        yield found
+        return
+    entries = iter(found.frames)
+    under_way = deque(asyncio.create_task(read_frame(e)) for e in islice(entries, FRAMES_AHEAD))
+    while under_way:
+        one = await under_way.popleft()
+        assert not isinstance(one, FramesFound), "a frame has no frames"
+        under_way.extend(asyncio.create_task(read_frame(e)) for e in islice(entries, 1))
+        yield one
+
+
+async def pixels_of(instance: StoredInstance, around: Surroundings) -> Content:
     """What the reader makes of it; a file that stays out of reach must not hold up all that came after."""
     content = await patiently_for(READ_ATTEMPTS, around.emit, around.pixels.read, instance)
-    if isinstance(content, Slice | UnusableInstance):
+    if isinstance(content, Content):
         return content
     series = SeriesInstanceUID(f"unknown.{instance.sop_instance_uid}")
     names = StudyInstanceUID(""), series, instance.sop_instance_uid

@@ -58,6 +58,22 @@ def require_slice(data_set: Dataset, sop_class_uid: str, *, has_pixels: bool) ->
         raise NotASlice(other_kind(sop_class_uid))
     if functional_groups or (integer(data_set, "NumberOfFrames") or 1) > 1:
         raise NotASlice(_unless_localizer(data_set, UnusableReason.MULTI_FRAME_UNSUPPORTED))
+    _require_matrix(data_set, has_pixels=has_pixels)
+
+
+def slice_by_slice(sop_class_uid: str) -> bool:
+    """Whether the frames of such an object, where each says where it is, are slices of a volume."""
+    return sop_class_uid in _VOLUME_CLASSES
+
+
+def require_frames(data_set: Dataset, *, has_pixels: bool) -> None:
+    """Like require_slice, of an image whose frames are slices."""
+    if _unless_localizer(data_set, UnusableReason.NOT_A_SLICE) is UnusableReason.LOCALIZER:
+        raise NotASlice(UnusableReason.LOCALIZER)
+    _require_matrix(data_set, has_pixels=has_pixels)
+
+
+def _require_matrix(data_set: Dataset, *, has_pixels: bool) -> None:
     if (integer(data_set, "SamplesPerPixel") or 1) != 1:
         raise NotASlice(_unless_localizer(data_set, UnusableReason.COLOUR_IMAGE))
     if text(data_set, "PhotometricInterpretation").upper() == _PALETTE:

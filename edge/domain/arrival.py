@@ -11,7 +11,10 @@ from edge.domain.identity import AssociationId, SopInstanceUID
 
 @dataclass(frozen=True, slots=True)
 class StoredInstance:
-    """One durable Part 10 file of the inbox; `path` is relative to the state folder."""
+    """One durable Part 10 file of the inbox; `path` is relative to the state folder.
+
+    `frame` asks for one frame of it, counted from 1; None is all of it.
+    """
 
     sop_instance_uid: SopInstanceUID
     sop_class_uid: str
@@ -19,6 +22,7 @@ class StoredInstance:
     path: str
     sha256: str
     size_bytes: int
+    frame: int | None = None
 
 
 class Reception(StrEnum):

@@ -11,6 +11,7 @@ from edge.domain.announcement import NOTHING_ANNOUNCED, Announced, Tally
 from edge.domain.completeness import CompletionReason, Decision, Facts, Phase, SeriesEvent, decide
 from edge.domain.contiguity import Geometry, geometry_of
 from edge.domain.eligibility import Scope, slice_out_of_scope, uncovered
+from edge.domain.frame import frames_missing, instance_of
 from edge.domain.identity import AssociationId, SopInstanceUID
 from edge.domain.series import SeriesInProgress, SliceHeader, UnusableInstance
 from edge.domain.unusable import OTHER_KINDS
@@ -161,6 +162,8 @@ class SeriesCase:
             return Missing("unreadable_instance", f"{len(self.unreadable)} instances: {reasons}")
         if not self.progress.slices:
             return None
+        if frames := frames_missing(self.progress.slices, self.out_of_scope):
+            return Missing("frames_missing", frames)
         geometry = self.geometry
         if geometry.gaps:
             return Missing("gap", "; ".join(str(g) for g in geometry.gaps))
@@ -189,9 +192,13 @@ class SeriesCase:
         if not barred or not self.progress.slices:
             return None
         reasons = ", ".join(sorted(set(barred)))
-        return Missing("partly_out_of_scope", f"{len(barred)} of {len(self.received_at)}: {reasons}")
+        all_of_them = len(self.progress.slices) + len(self.out_of_scope)
+        return Missing("partly_out_of_scope", f"{len(barred)} of {all_of_them}: {reasons}")
 
-    def _noted(self, uid: SopInstanceUID, association: AssociationId, sequence: int, at: float) -> SeriesCase:
+    def _noted(
+        self, name: SopInstanceUID, association: AssociationId, sequence: int, at: float
+    ) -> SeriesCase:
+        uid = instance_of(name)
         last = max(self.received_at.values(), default=at)
         return replace(
             self,
@@ -223,7 +230,7 @@ class SeriesCase:
         may_close = event in _CLOSING
         carried = self.associations.values()
         aborted = [c for c in carried if c.end is End.ABORTED]
-        others = len(self.received_at) - len(self.progress.slices)
+        others = max(0, len(self.received_at) - len(self.progress.slices))
         facts = Facts(
             gapless=may_close and self.missing() is None,
             on_one_association=any(

@@ -10,6 +10,7 @@ from itertools import pairwise
 from typing import Literal
 
 from edge.domain.adjacency import neighbours, smallest_step_mm
+from edge.domain.frame import Concatenation
 from edge.domain.identity import SeriesInstanceUID, SopInstanceUID, StudyInstanceUID
 from edge.domain.unusable import UnusableReason
 
@@ -22,6 +23,8 @@ class SliceHeader:
     """What is known of one slice without its pixels.
 
     `orientation_lps` is ImageOrientationPatient, row cosines before column cosines (PS3.3 C.7.6.2).
+    A frame of a multi-frame instance goes by `frame.frame_name` where others go by SOP Instance UID;
+    `number_of_frames` is then what its instance has, and 0 for an instance that is one slice.
     `offset_mm` is the position along the slice normal in LPS; `pixel_spacing_mm` is (row, column)
     as in PixelSpacing; `head_area_mm2` is the patient's cross-section, measured from the pixels.
     """
@@ -51,6 +54,8 @@ class SliceHeader:
     orientation_lps: tuple[float, float, float, float, float, float] = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
     acquisition_number: int | None = None
     images_in_acquisition: int | None = None
+    number_of_frames: int = 0
+    concatenation: Concatenation | None = None
 
     @property
     def plane(self) -> tuple[object, ...]:

@@ -11,6 +11,7 @@ from edge.domain.case import SeriesCase
 from edge.domain.completeness import Phase
 from edge.domain.evidence import nothing_found
 from edge.domain.finding import Finding, FindingRule
+from edge.domain.frame import instance_of
 from edge.domain.naming import alert_id, outcome_id
 from edge.domain.outcome import ModelIdentity, Outcome, OutcomeKind, SeriesReference
 from edge.domain.triage import Evidence, final_status, settle
@@ -47,7 +48,7 @@ def alert(
 ) -> Alert:
     """One step of the alert that belongs to `finding`."""
     at = case.received_at
-    positive = [at[uid] for uid in finding.slices]
+    positive = [at[instance_of(name)] for name in finding.slices]
     return Alert(
         alert_id=speaker.alert_id(finding.rule),
         status=status,

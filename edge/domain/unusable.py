@@ -36,6 +36,7 @@ class UnusableReason(StrEnum):
     MISSING_RESCALE = "missing_rescale"
     MODALITY_LUT_UNSUPPORTED = "modality_lut_unsupported"
     MISSING_MATRIX = "missing_matrix"
+    FRAME_COUNT_MISMATCH = "frame_count_mismatch"
     FRAME_TOO_LARGE = "frame_too_large"
     # Geometry.
     MISSING_IMAGE_ORIENTATION_PATIENT = "missing_image_orientation_patient"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,6 +16,7 @@ from edge.domain.arrival import StoredInstance
 from edge.domain.case import SeriesCase
 from edge.domain.evidence import SliceEvidence, find
 from edge.domain.finding import Finding, FindingRule, OperatingPoint
+from edge.domain.frame import Frames
 from edge.domain.identity import AssociationId, SeriesInstanceUID, SopInstanceUID
 from edge.domain.naming import series_reference
 from edge.domain.outcome import Outcome
@@ -23,7 +24,7 @@ from edge.domain.series import SeriesInProgress, SliceHeader, UnusableInstance
 from edge.domain.statement import Speaker
 from edge.errors import RetryPeer
 from edge.evaluation.cases import Case
-from edge.imaging.volume import Slice
+from edge.imaging.volume import Content, Slice
 from edge.models.contract import ClinicalModel
 from edge.models.slab_segmentation import MASK
 from edge.ports import Clock, InferenceQueue, InferRequest, InferResult, PixelSource, Priority
@@ -92,7 +93,7 @@ async def judge(
         # Analysis calls this in the same step in which `infer` returned, so `latest` is its answer.
         masks[evidence.slab.centre] = np.packbits(listening.latest[MASK][0] >= certain)
 
-    async def read(instance: StoredInstance) -> Slice | UnusableInstance:
+    async def read(instance: StoredInstance) -> Content:
         return await asyncio.to_thread(pixels.read, instance)
 
     decoded = DecodedSlices(_DECODED_BYTES)
@@ -100,18 +101,19 @@ async def judge(
     first: SliceHeader | None = None
     try:
         # Around the TaskGroup, which would turn the error of a mute server into a group of errors.
-        async with asyncio.timeout(_PATIENCE_S + _PATIENCE_PER_SLICE_S * len(case.instances)):
+        async with asyncio.timeout(_PATIENCE_S) as patience:
             async with asyncio.TaskGroup() as tasks:
                 analysis = Analysis(model, read, decoded, listening, tasks, _PATIENCE_S)
                 analysis.on_evidence = keep_mask
                 for sequence, instance in enumerate(case.instances, start=1):
-                    content = await read(instance)
-                    if isinstance(content, Slice):
-                        first = first or content.header
-                        analysis.keep(instance, content)
-                        series = series.slice_arrived(content.header, _ASSOCIATION, sequence, 0.0)
-                    else:
-                        series = series.unusable_arrived(content, _ASSOCIATION, sequence, 0.0)
+                    async for stored, content in _each_slice(instance, read):
+                        if isinstance(content, Slice):
+                            first = first or content.header
+                            analysis.keep(stored, content)
+                            series = series.slice_arrived(content.header, _ASSOCIATION, sequence, 0.0)
+                        else:
+                            series = series.unusable_arrived(content, _ASSOCIATION, sequence, 0.0)
+                        patience.reschedule((patience.when() or 0.0) + _PATIENCE_PER_SLICE_S)
                 series = series.association_released(_ASSOCIATION, len(case.instances) + 1)
                 series = series if series.closed else series.quiet()
                 series = series if series.closed else series.overdue()
@@ -124,6 +126,21 @@ async def judge(
     speaker = Speaker(_KEY, model.identity, model.rules, series_reference(_KEY, first, "", 0, None))
     outcome = statement.outcome(speaker, series, analysis.evidence, analysis.failure, clock.utc())
     return _judged(case, series.progress.slices, analysis.evidence, outcome, model.rules, masks)
+
+
+async def _each_slice(
+    instance: StoredInstance, read: Callable[[StoredInstance], Awaitable[Content]]
+) -> AsyncIterator[tuple[StoredInstance, Slice | UnusableInstance]]:
+    """What an instance is, or each of its frames, with what it is read from."""
+    content = await read(instance)
+    if not isinstance(content, Frames):
+        yield instance, content
+        return
+    for number in range(1, content.number + 1):
+        framed = replace(instance, frame=number)
+        one = await read(framed)
+        assert not isinstance(one, Frames), "a frame has no frames"
+        yield framed, one
 
 
 def _judged(

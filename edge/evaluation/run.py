@@ -6,14 +6,18 @@ import asyncio
 import hashlib
 import json
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
+from dataclasses import replace
 from itertools import chain
 
 from edge.dicom.decoder_pool import DecoderPool
 from edge.dicom.decoder_process import DecoderLimits
 from edge.dicom.reader import DicomReader
+from edge.domain.arrival import StoredInstance
 from edge.domain.finding import Side
+from edge.domain.frame import frame_of, instance_of
+from edge.domain.identity import SopInstanceUID
 from edge.domain.outcome import OutcomeKind
 from edge.evaluation.cases import Case, folder_cases, synthetic_cases
 from edge.evaluation.command import DEFAULT_GENERATOR, EMBEDDED, ONNX, Plan
@@ -93,9 +97,13 @@ class _Run:
     def _picture(self, judged: Judged, said: CaseSaid, pixels: DicomReader) -> None:
         header = key_header(judged)
         stored = {i.sop_instance_uid: i for i in judged.case.instances}
-        shown = pixels.read(stored[header.sop_instance_uid]) if header is not None else None
+        shown = pixels.read(_stored_slice(stored, header.sop_instance_uid)) if header is not None else None
         if isinstance(shown, Slice):
             self.shown.append(Shown(said, picture(judged, shown)))
+
+
+def _stored_slice(stored: Mapping[SopInstanceUID, StoredInstance], name: SopInstanceUID) -> StoredInstance:
+    return replace(stored[instance_of(name)], frame=frame_of(name))
 
 
 def case_said(judged: Judged) -> CaseSaid:

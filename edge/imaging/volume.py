@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.domain.series import SliceHeader
+from edge.domain.frame import Frames
+from edge.domain.series import SliceHeader, UnusableInstance
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,3 +17,7 @@ class Slice:
 
     header: SliceHeader
     hu_yx: NDArray[np.int16]
+
+
+# What a stored instance turns out to be when it is read.
+Content = Slice | UnusableInstance | Frames

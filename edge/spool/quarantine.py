@@ -16,7 +16,7 @@ from edge.domain.arrival import StoredInstance
 from edge.domain.identity import token
 from edge.domain.series import UnusableInstance
 from edge.domain.unusable import UnusableReason
-from edge.imaging.volume import Slice
+from edge.imaging.volume import Content
 from edge.ports import Clock, PixelSource
 from edge.spool.files import private_folder, write_new
 from edge.telemetry.events import Happening, QuarantineMeasured
@@ -111,7 +111,7 @@ class QuarantiningReader:
     ) -> None:
         self._source, self._quarantine, self._failed = source, quarantine, failed
 
-    def read(self, instance: StoredInstance) -> Slice | UnusableInstance:
+    def read(self, instance: StoredInstance) -> Content:
         """What the source makes of it. That it could not be kept is told, and holds up nobody."""
         found = self._source.read(instance)
         if isinstance(found, UnusableInstance) and found.unreadable and found.reason not in _NOTHING_TO_KEEP:

@@ -11,8 +11,7 @@ from edge.dicom.frame_decoder import Decode, decode_frame
 from edge.dicom.reader import DicomReader
 from edge.domain.arrival import StoredInstance
 from edge.domain.identity import SopInstanceUID
-from edge.domain.series import UnusableInstance
-from edge.imaging.volume import Slice
+from edge.imaging.volume import Content, Slice
 from tests.contract.receiving import CT
 
 
@@ -22,7 +21,7 @@ def stored(path: Path, root: Path, sop_class_uid: str = CT, uid: str = "1.2.3") 
     )
 
 
-def read(path: Path, sop_class_uid: str = CT, decode: Decode = decode_frame) -> Slice | UnusableInstance:
+def read(path: Path, sop_class_uid: str = CT, decode: Decode = decode_frame) -> Content:
     return DicomReader(path.parent, decode).read(stored(path, path.parent, sop_class_uid))
 
 

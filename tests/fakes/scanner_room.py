@@ -8,8 +8,10 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import replace
 
 import numpy as np
 
@@ -25,11 +27,12 @@ from edge.domain.arrival import (
     InstanceStored,
     StoredInstance,
 )
+from edge.domain.frame import Frames, frame_name
 from edge.domain.identity import AssociationId, SeriesInstanceUID, SopInstanceUID
 from edge.domain.outcome import Outcome
 from edge.domain.series import SliceHeader, UnusableInstance
 from edge.errors import RefuseModel, ShedLoad
-from edge.imaging.volume import Slice
+from edge.imaging.volume import Content, Slice
 from edge.intake import take
 from edge.models.contract import ClinicalModel
 from edge.models.slab_segmentation import MASK, PROBABILITY, SLAB_HU
@@ -87,20 +90,23 @@ class BrightPixel:
     """ports.InferenceQueue and ports.PixelSource over slices that a test scripted."""
 
     def __init__(self) -> None:
-        self.slices: dict[SopInstanceUID, Slice | UnusableInstance] = {}
+        self.slices: dict[SopInstanceUID, Content] = {}
         self.asked: list[tuple[str, Priority]] = []
         self.error: Exception | None = None
         self.refused: set[int] = set()
         self.out_of_reach: set[SopInstanceUID] = set()
         self.slow: dict[SopInstanceUID, float] = {}
+        self.reads: Counter[SopInstanceUID] = Counter()
         self.open = asyncio.Event()
         self.open.set()
 
-    def read(self, instance: StoredInstance) -> Slice | UnusableInstance:
-        if instance.sop_instance_uid in self.out_of_reach:
+    def read(self, instance: StoredInstance) -> Content:
+        uid = instance.sop_instance_uid
+        if uid in self.out_of_reach:
             raise ShedLoad("EIO")
-        time.sleep(self.slow.get(instance.sop_instance_uid, 0.0))
-        return self.slices[instance.sop_instance_uid]
+        time.sleep(self.slow.get(uid, 0.0))
+        self.reads[uid] += 1
+        return self.slices[uid if instance.frame is None else frame_name(uid, instance.frame)]
 
     async def infer(self, request: InferRequest, priority: Priority) -> InferResult:
         await self.open.wait()
@@ -163,6 +169,21 @@ class ScannerRoom:
             stored = StoredInstance(one.sop_instance_uid, "ct", "1.2.840.10008.1.2.1", "p", "0" * 64, 1)
             kind = DuplicateReceived if known else InstanceStored
             self.journal.append(kind(*self._stamp(association), stored))
+
+    def sends_frames(
+        self, association: str, instance: str, *headers: SliceHeader, blood: Iterable[int] = ()
+    ) -> None:
+        """One multi-frame instance; `blood` names positions within `headers`."""
+        bright, uid = set(blood), SopInstanceUID(instance)
+        known = uid in self.model.slices
+        self.model.slices[uid] = Frames(len(headers))
+        for i, one in enumerate(headers):
+            frame = replace(one, sop_instance_uid=frame_name(uid, i + 1), number_of_frames=len(headers))
+            hu = np.full((one.rows, one.columns), 100 if i in bright else -100, np.int16)
+            self.model.slices[frame.sop_instance_uid] = Slice(frame, hu)
+        stored = StoredInstance(uid, "enhanced ct", "1.2.840.10008.1.2.1", "p", "0" * 64, 1)
+        kind = DuplicateReceived if known else InstanceStored
+        self.journal.append(kind(*self._stamp(association), stored))
 
     def releases(self, association: str) -> None:
         self.journal.append(AssociationReleased(*self._stamp(association)))
