@@ -8,7 +8,7 @@ from contextlib import closing
 
 from edge import __version__
 from edge.clock import SystemClock
-from edge.receiver_workers import Workers, receiver_on
+from edge.receiver_workers import BLANKS, Workers, receiver_on
 from edge.settings import Settings
 from edge.signals import stop_requested
 from edge.spool.inbox import Inbox
@@ -18,8 +18,6 @@ from edge.telemetry.endpoint import Health, TelemetryEndpoint
 from edge.telemetry.events import ApplianceStarted, ApplianceStopping, RanAsRoot
 
 _GIB = 1024**3
-# 72 MiB of disk, refilled while they are used up; a whole series of 36 slices never waits for one.
-_BLANKS = 128
 
 
 def run_receiver(settings: Settings, workers: int = 0) -> None:
@@ -36,7 +34,7 @@ def run_receiver(settings: Settings, workers: int = 0) -> None:
         emitter.emit(RanAsRoot("receiver"))
     with (
         exclusive(state_dir, "receiver"),
-        closing(Inbox(state_dir, min_free_bytes=floor_bytes, clock=clock, blanks=_BLANKS)) as inbox,
+        closing(Inbox(state_dir, min_free_bytes=floor_bytes, clock=clock, blanks=BLANKS)) as inbox,
     ):
         found = inbox.recover()
         further = Workers(settings, (workers or settings.dicom.workers) - 1, inbox, emitter.emit)

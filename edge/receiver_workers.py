@@ -20,6 +20,8 @@ from edge.signals import stop_requested
 from edge.spool.inbox import Inbox
 from edge.telemetry.events import Happening, TaskFailed
 
+# 72 MiB of disk for each process, refilled while they are used up; a series of 36 slices waits for none.
+BLANKS = 128
 _GIB = 1024**3
 _PAUSE_S = 1.0
 _STOP_S = 10.0
@@ -91,7 +93,9 @@ def work(settings: Settings, telling: Connection) -> None:
 
     clock, floor_bytes = SystemClock(), int(settings.dicom.min_free_gib * _GIB)
     state_dir = settings.appliance.state_dir
-    with closing(Inbox(state_dir, min_free_bytes=floor_bytes, clock=clock, joining=True)) as inbox:
+    with closing(
+        Inbox(state_dir, min_free_bytes=floor_bytes, clock=clock, joining=True, blanks=BLANKS)
+    ) as inbox:
         receiver = receiver_on(inbox, settings, emit, share_port=True)
         receiver.start()
         receiver.serve(stopping)
