@@ -27,6 +27,11 @@ def soft(distance_mm: Field, width_mm: float) -> Field:
     return np.clip(0.5 - distance_mm / np.float32(width_mm), 0.0, 1.0)
 
 
+def roof(p: Field) -> Field:
+    """The height of the tentorium over points [n, 3], z in mm."""
+    return 2.0 - 0.42 * np.abs(p[:, 0]) - 0.16 * np.maximum(p[:, 1] - 25.0, 0.0)
+
+
 @dataclass(frozen=True)
 class Blood:
     """One bleed; `size_mm` are thickness and extents, whose meaning goes with the type.
@@ -59,8 +64,7 @@ class Blood:
                 1 + 0.02 * waves(p, self.phases, 0.2)
             )
         if self.along == "tentorium":
-            roof = 2.0 - 0.42 * np.abs(p[:, 0]) - 0.16 * np.maximum(p[:, 1] - 25.0, 0.0)
-            off = np.abs(p[:, 2] - roof - 0.5 * t) - 0.5 * t
+            off = np.abs(p[:, 2] - roof(p) - 0.5 * t) - 0.5 * t
             reach = np.sqrt((d[:, 0] / a) ** 2 + (d[:, 1] / b) ** 2)
             notch = 24.0 - np.hypot(p[:, 0], p[:, 1] - 8.0)
             rough = 0.2 * t * waves(p, self.phases, 0.15)
@@ -74,6 +78,9 @@ class Blood:
             taper = np.sqrt(np.maximum(1.0 - reach**2, 0.0)) * (1 + 0.15 * waves(p, self.phases, 0.09))
             # The other hemisphere lies behind the falx.
             other = np.maximum(2.0 - p[:, 0] * np.float32(np.sign(self.centre[0])), 0.0)
+            # So does the other side of the tentorium, which begins behind the petrous ridges.
+            above = np.float32(np.sign(self.centre[2] - roof(self.centre[None])[0] + 1e-3))
+            other = other + np.maximum((roof(p) - p[:, 2]) * above, 0.0) * (p[:, 1] > 8)
             return np.where(reach < 1, depth - t * taper, np.float32(9.0)) + other
         radius = np.sqrt((d[:, 0] / t) ** 2 + (d[:, 1] / a) ** 2 + (d[:, 2] / b) ** 2)
         rough = 1.0 + (0.16 * waves(p, self.phases, 1.6 / t**0.7) + 0.07 * waves(p, self.phases, 0.55))

@@ -96,7 +96,9 @@ def loss_of(logits: Tensor, slice_logits: Tensor, shares: Tensor) -> tuple[Tenso
     dice = 1 - overlap / ((share * share).sum((2, 3)) + (shares * shares).sum((2, 3)) + 30)
     # Absent types count too, so that a false patch costs as much as a missed one.
     dice = dice.mean() * 2
-    there, unsure = present > 20, (present > 2) & (present <= 20)
+    # 20 mm2 that are mostly blood can be seen; a trace spread thin cannot, and is no mistake either way.
+    there = (shares > 0.5).sum((2, 3)) > 20
+    unsure = ~there & (present > 2)
     cross = nn.functional.binary_cross_entropy_with_logits(slice_logits, there.float(), reduction="none")
     slices = (cross * (~unsure)).sum() / (~unsure).sum().clamp(min=1)
     parts = {"focal": float(focal.detach()), "dice": float(dice.detach()), "slice": float(slices.detach())}

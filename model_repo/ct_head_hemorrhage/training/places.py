@@ -56,8 +56,9 @@ def _subdural(head: Head, rng: Rng, small: bool, surface: Field, hu: float) -> B
     t = float(np.clip(9 * _size(rng, small) * rng.uniform(0.5, 1.3), 2.5, 26))
     extent = float(rng.uniform(25, 60) + 3.0 * t)
     form = rng.random()
-    # A quarter is old and about as dense as brain, a third is of several ages.
-    hu = float(rng.uniform(30, 48)) if form < 0.25 else hu
+    # Some are weeks old and hardly denser than brain: what they push aside gives them away.
+    old = form < 0.14
+    hu = float(rng.uniform(36, 48)) if old else hu
     return Blood(
         "subdural",
         surface,
@@ -67,7 +68,7 @@ def _subdural(head: Head, rng: Rng, small: bool, surface: Field, hu: float) -> B
         _inward(surface),
         mixed=float(rng.uniform(8, 35)) if form > 0.65 else 0.0,
         level=float(rng.uniform(5, 30)) if rng.random() < 0.15 else 0.0,
-        push=float(rng.uniform(0.4, 1.0)),
+        push=float(rng.uniform(0.8, 1.0) if old else rng.uniform(0.4, 1.0)),
     )
 
 

@@ -55,7 +55,7 @@ def draw_kinds(rng: np.random.Generator, share_with_blood: float) -> list[str]:
     return kinds
 
 
-def draw_sample(heads: Heads, rng: np.random.Generator, share_with_blood: float = 0.62):
+def draw_sample(heads: Heads, rng: np.random.Generator, share_with_blood: float = 0.58):
     """slab_hu int16 [3, y, x] and shares uint8 [5, y, x], 255 = all blood."""
     head = heads.draw(rng)
     kinds = draw_kinds(rng, share_with_blood)

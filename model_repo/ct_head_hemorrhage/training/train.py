@@ -1,4 +1,4 @@
-"""Trains the network: `python -m model_repo.ct_head_hemorrhage.training.train --out runs/one --steps 2400`.
+"""Trains the network: `python -m model_repo.ct_head_hemorrhage.training.train --out runs/one`.
 
 Sample i of a seed is always the same, and so is the step that first sees it. A run stops at its steps,
 its minutes or a signal, always with a checkpoint, and goes on from it when started again.
@@ -89,7 +89,7 @@ class Run:
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 2.0)
         self.optimiser.step()
         self.step += 1
-        keep = min(0.99, self.step / (self.step + 10))
+        keep = min(0.995, self.step / (self.step + 10))
         with torch.no_grad():
             for slow, fast in zip(
                 self.average.state_dict().values(), self.network.state_dict().values(), strict=True
@@ -110,12 +110,12 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--data", type=Path, default=default_data())
     parser.add_argument("--seed", type=int, default=20)
-    parser.add_argument("--steps", type=int, default=2400)
+    parser.add_argument("--steps", type=int, default=5000)
     parser.add_argument("--minutes", type=float, default=1e9)
     parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--fresh", type=int, default=8)
+    parser.add_argument("--fresh", type=int, default=6)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--validate-every", type=int, default=300)
+    parser.add_argument("--validate-every", type=int, default=500)
     return parser.parse_args()
 
 
