@@ -1,6 +1,6 @@
 """Chooses the two operating points on one half of the held-out series and measures them on the other.
 
-`python -m model_repo.ct_head_hemorrhage.training.operating_points --kept runs/heldout --count 80`, without
+`python -m model_repo.ct_head_hemorrhage.training.operating_points --kept runs/heldout`, without
 PyTorch. Series are kept as files, so that a second model is asked about the same ones; `--draw-only`
 only makes them.
 """
@@ -27,7 +27,7 @@ from model_repo.ct_head_hemorrhage.training.samples import default_data
 FOLDER = Path(__file__).resolve().parents[1]
 CHOOSE, REPORT = 1, 2
 # Slices in a row and mL that page and worklist ask for beside the probability.
-PAGE, WORKLIST = (2, 1.0), (1, 0.3)
+PAGE, WORKLIST = (2, 1.0), (2, 0.5)
 LEAST_PROBABILITY = {PAGE: 0.2, WORKLIST: 0.1}
 
 
@@ -152,11 +152,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=Path, default=FOLDER / "1" / "model.onnx")
     parser.add_argument("--kept", type=Path, required=True)
-    parser.add_argument("--count", type=int, default=80)
+    parser.add_argument("--choose", type=int, default=80, help="series the points are chosen on")
+    parser.add_argument("--count", type=int, default=120, help="series the points are reported on")
     parser.add_argument("--draw-only", action="store_true")
     parser.add_argument("--mask-threshold", type=float, default=0.5)
     asked = parser.parse_args()
-    paths = {s: [kept_series(asked.kept, s, i) for i in range(asked.count)] for s in (CHOOSE, REPORT)}
+    counts = {CHOOSE: asked.choose, REPORT: asked.count}
+    paths = {s: [kept_series(asked.kept, s, i) for i in range(n)] for s, n in counts.items()}
     if asked.draw_only:
         return
     options = ort.SessionOptions()
