@@ -147,7 +147,7 @@ class ModelSettings(_Section):
         default_factory=_default_repository,
         description="Triton model repository, one folder per model. Default: model_repo of the checkout.",
     )
-    active: str = Field(default="ct_head_hyperdensity", description="Folder of the model in use.")
+    active: str = Field(default="ct_head_hemorrhage", description="Folder of the model in use.")
 
 
 class MqttSettings(_Section):
