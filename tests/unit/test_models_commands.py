@@ -119,6 +119,7 @@ def test_the_list_tells_points_precisions_plan_and_server(
         return {model: Serving(None, "nobody listens") for model in models}
 
     monkeypatch.setattr("edge.list_command._asked", nobody)
+    monkeypatch.setenv("EDGE_MODELS__ACTIVE", NAME)
     plan_of(repository / NAME, b"first", "10.3.0", tmp_path)
     shutil.copytree(repository / NAME, repository / "broken")
     assert main(["models", "list"]) == 0
