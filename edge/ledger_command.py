@@ -10,6 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from edge import prune_command
 from edge.clock import SystemClock
 from edge.errors import FixConfiguration
 from edge.settings_source import load_settings
@@ -56,6 +57,8 @@ def add_subcommands(ledger: argparse.ArgumentParser) -> None:
     restore = add("restore", _restore, "put a copy in the place of the ledger", _RESTORE)
     restore.add_argument("file", type=Path, metavar="FILE", help="a file of edge ledger backup")
     restore.add_argument("--accept-older", action="store_true", help="take it although later work is lost")
+    prune = add("prune", _prune, "what retention would remove now, and what stays", prune_command.ABOUT)
+    prune.add_argument("--dry-run", action="store_true", required=True, help="only show; the agent removes")
     export = add("export", _export, "the trail as JSON lines, for audit", _EXPORT)
     export.add_argument(
         "--since",
@@ -63,6 +66,12 @@ def add_subcommands(ledger: argparse.ArgumentParser) -> None:
         metavar="WHEN",
         help="an ISO 8601 time (UTC unless it says otherwise), or 30m, 24h, 7d ago",
     )
+
+
+def _prune(args: argparse.Namespace) -> int:
+    for line in prune_command.lines(load_settings(args.config, os.environ)):
+        print(line)
+    return 0
 
 
 def _verify(args: argparse.Namespace) -> int:

@@ -4,20 +4,32 @@ from __future__ import annotations
 
 import os
 import resource
+import threading
+from collections.abc import Callable
 from contextlib import closing
 
 from edge import __version__
 from edge.clock import SystemClock
+from edge.errors import EdgeError, where
 from edge.receiver_workers import BLANKS, Workers, receiver_on
 from edge.settings import Settings
 from edge.signals import stop_requested
 from edge.spool.inbox import Inbox
 from edge.spool.lock import exclusive
+from edge.spool.removals import Removals
 from edge.telemetry.emit import Emitter
 from edge.telemetry.endpoint import Health, TelemetryEndpoint
-from edge.telemetry.events import ApplianceStarted, ApplianceStopping, RanAsRoot
+from edge.telemetry.events import (
+    ApplianceStarted,
+    ApplianceStopping,
+    Happening,
+    InstancesRemoved,
+    RanAsRoot,
+    TaskFailed,
+)
 
 _GIB = 1024**3
+_LOOK_FOR_REMOVALS_S, _BETWEEN_REMOVALS_S, _AFTER_TROUBLE_S = 2.0, 0.1, 60.0
 
 
 def run_receiver(settings: Settings, workers: int = 0) -> None:
@@ -48,11 +60,31 @@ def run_receiver(settings: Settings, workers: int = 0) -> None:
         with closing(endpoint):
             receiver.start()
             further.start()
+            removing = threading.Thread(target=_remove, args=(inbox.removals(), stopping, emitter.emit))
+            removing.start()
             emitter.emit(ApplianceStarted("receiver", __version__, f"recovered {found}"))
             receiver.serve(stopping)
             emitter.emit(ApplianceStopping("receiver", "signal"))
             further.stop()
             receiver.stop()
+            removing.join()
+
+
+def _remove(removals: Removals, stopping: threading.Event, emit: Callable[[Happening], None]) -> None:
+    """Until `stopping`: one series at a time, for slices that arrive use the same disk."""
+    pause_s = _LOOK_FOR_REMOVALS_S
+    while not stopping.wait(pause_s):
+        pause_s = _LOOK_FOR_REMOVALS_S
+        try:
+            removed = removals.turn()
+        except (EdgeError, OSError) as error:
+            # A ledger that cannot be read is the agent's to tell of; receiving goes on without retention.
+            emit(TaskFailed("removals", where(error)))
+            pause_s = _AFTER_TROUBLE_S
+        else:
+            if removed is not None:
+                emit(InstancesRemoved(removed.instances, removed.size_bytes))
+                pause_s = _BETWEEN_REMOVALS_S
 
 
 def _limit_memory(ceiling_bytes: int) -> None:

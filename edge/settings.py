@@ -193,6 +193,22 @@ class CompletenessSettings(_Section):
     )
 
 
+class RetentionSettings(_Section):
+    """How long images stay; outcomes, alerts, messages and the trail are kept for good."""
+
+    days: float = Field(default=30.0, gt=0, description="Images of a finished series go after this.")
+    free_gib: float = Field(
+        default=10.0,
+        ge=0,
+        description="With less than this free the oldest finished series go early; 0: never.",
+    )
+    least_hours: float = Field(
+        default=2.0,
+        ge=0,
+        description="Images stay this long after their series' outcome, whatever the disk.",
+    )
+
+
 class TelemetrySettings(_Section):
     """What ops see."""
 
@@ -219,6 +235,7 @@ class Settings(_Section):
     mqtt: MqttSettings = Field(default_factory=lambda: MqttSettings())
     alerting: AlertingSettings = Field(default_factory=lambda: AlertingSettings())
     completeness: CompletenessSettings = Field(default_factory=lambda: CompletenessSettings())
+    retention: RetentionSettings = Field(default_factory=lambda: RetentionSettings())
     telemetry: TelemetrySettings = Field(default_factory=lambda: TelemetrySettings())
 
     @model_validator(mode="after")

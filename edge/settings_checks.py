@@ -20,6 +20,7 @@ def contradictions(settings: Settings) -> list[str]:
         *_tls(settings),
         *_password(settings),
         *_timers(settings),
+        *_retention(settings),
     ]
 
 
@@ -99,6 +100,14 @@ def _password(settings: Settings) -> Iterator[str]:
 def _timers(settings: Settings) -> Iterator[str]:
     if settings.completeness.quiet_s >= settings.completeness.deadline_s:
         yield "completeness.quiet_s: must be shorter than completeness.deadline_s"
+
+
+def _retention(settings: Settings) -> Iterator[str]:
+    retention = settings.retention
+    if 0 < retention.free_gib <= settings.dicom.min_free_gib:
+        yield "retention.free_gib: must be above dicom.min_free_gib, or 0 to remove by age alone"
+    if retention.least_hours > retention.days * 24:
+        yield "retention.least_hours: must not be longer than retention.days"
 
 
 def _file_is_there(key: str, path: Path) -> Iterator[str]:

@@ -21,6 +21,7 @@ from edge.mqtt.drafts import AlertMessages
 from edge.paging_wiring import publishing
 from edge.ports import Ledger
 from edge.pulse import Pulse
+from edge.retention import retain, rules_of
 from edge.settings import ReadingSettings, Settings
 from edge.spool.doorbell import Doorbell
 from edge.spool.identity_key import appliance_key
@@ -101,6 +102,15 @@ async def _agent(
                     tasks.create_task(dispatcher.run()),
                     tasks.create_task(agent.run(taken)),
                     tasks.create_task(_watch(ledger)),
+                    tasks.create_task(
+                        retain(
+                            state_dir,
+                            rules_of(settings.retention),
+                            ledger.removals.request,
+                            clock,
+                            pulse.emit,
+                        )
+                    ),
                 ]
                 await stopping.wait()
                 emitter.emit(ApplianceStopping("agent", "signal"))

@@ -11,6 +11,7 @@ from pathlib import Path
 from edge.errors import FixConfiguration
 from edge.spool.files import NO_ROOM
 
+LEDGER_DATABASE = "ledger.db"
 _DIGITS = 20
 
 LAST_NUMBER = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = ?"

@@ -80,6 +80,9 @@ SIZES_BETWEEN = """
 SELECT path, size_bytes FROM entry WHERE kind = 'instance_stored' AND path >= ? AND path < ?"""
 
 
+DONE = "UPDATE removals_done SET through_number = ?"
+
+
 class Entries:
     """What writes inbox.db; safe from many threads, and from many processes if all but one are `joining`.
 
@@ -199,6 +202,9 @@ class Entries:
         # "0" is the character after "/".
         with self._writer.reading() as connection:
             return dict(connection.execute(SIZES_BETWEEN, (f"{folder}/", f"{folder}0")).fetchall())
+
+    def removals_done(self, number: int) -> None:
+        self._write(lambda connection: connection.execute(DONE, (number,)))
 
     def _associations(self, query: str, *values: int) -> list[AssociationId]:
         with self._writer.reading() as connection:

@@ -14,6 +14,7 @@ from edge.spool.doorbell import ring
 from edge.spool.entries import INBOX_DATABASE, Entries
 from edge.spool.files import private_folder, sync_folder
 from edge.spool.incoming import Disk, IncomingInstance, Named
+from edge.spool.removals import Removals
 
 # Blanks must not be what brings the disk to its floor.
 _ROOM_FOR_BLANKS = 1 << 30
@@ -118,6 +119,10 @@ class Inbox:
         """See the port."""
         named = Named(association_id, SopInstanceUID(sop_instance_uid), sop_class_uid, transfer_syntax_uid)
         return IncomingInstance(self._disk, named, preamble_and_meta)
+
+    def removals(self) -> Removals:
+        """What the agent asks to be removed, for one thread of the first process."""
+        return Removals(self._state_dir, self._entries)
 
     def process_ended(self, process: int) -> int:
         """Aborts what a process that is no more left open, for its parent to call; returns how many.

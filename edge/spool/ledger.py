@@ -12,6 +12,7 @@ from edge.domain.outcome import Conclusion, Outcome, OutcomeKind
 from edge.ports import Clock, Draft, PendingMessage, Receipt
 from edge.spool.alert_register import SqliteAlertRegister
 from edge.spool.continuity import (
+    LEDGER_DATABASE,
     HighWater,
     accepted_number,
     attach,
@@ -31,10 +32,10 @@ from edge.spool.ledger_rows import (
     time_text,
 )
 from edge.spool.outbox import MARK_PUBLISHED, MARK_UNHEARD, OUTBOX_DEPTH, PENDING, enqueue
+from edge.spool.removal_requests import RemovalRequests
 from edge.spool.schema import schema_of
 from edge.spool.trail import Trail
 
-LEDGER_DATABASE = "ledger.db"
 LEDGER_MARK = "ledger.mark"
 LEDGER_ACCEPTED = "ledger.accepted"
 LEDGER_SCHEMA = schema_of("ledger")
@@ -79,8 +80,7 @@ SELECT 1 FROM alert WHERE alert_id = ? AND status = ? AND revision = ? AND serie
 class SqliteLedger:
     """ports.Ledger on disk; its process holds `exclusive(state_dir, "agent")`.
 
-    Raises ShedLoad when the disk is full and OSError when it fails; nothing was changed then, and
-    after the latter every call is refused until a restart.
+    Raises ShedLoad when the disk is full and OSError when it fails; after the latter for good.
     """
 
     def __init__(self, state_dir: Path, *, clock: Clock) -> None:
@@ -89,6 +89,7 @@ class SqliteLedger:
         self._writer = Writer(state_dir / LEDGER_DATABASE, LEDGER_SCHEMA)
         self._mark = HighWater(state_dir / LEDGER_MARK)
         self.alerts = SqliteAlertRegister(self._writer, clock, lambda: self._wake(True))
+        self.removals = RemovalRequests(self._writer, state_dir, clock)
         try:
             self._refuse_what_does_not_belong(state_dir)
         except BaseException:
@@ -211,7 +212,7 @@ class SqliteLedger:
                 attach(connection, span)
 
     def _wake(self, enqueued: bool) -> None:
-        """After the commit and outside the lock, so that whoever wakes finds the rows and may ask."""
+        """After the commit, outside the lock: whoever wakes finds the rows and may ask."""
         if enqueued:
             for wake in self._wakes:
                 wake()

@@ -21,12 +21,23 @@ from edge.spool.ledger_rows import time_text
 TRAIL_MARK = "ledger.trail"
 _DIGITS = 20
 # What a record is known by, and what may change of it later on without being told as a change.
-RECORDS: Mapping[str, str] = {"outcome": "outcome_id", "alert": "number", "outbox": "sequence"}
-_MAY_CHANGE = frozenset({"published_at", "reason_code", "subscribers"})
+RECORDS: Mapping[str, str] = {
+    "outcome": "outcome_id",
+    "alert": "number",
+    "outbox": "sequence",
+    "alert_step": "number",
+    "acknowledgement": "number",
+}
+_OF_A_SERIES = frozenset({"outcome", "alert"})
+_MAY_CHANGE = frozenset({"published_at", "reason_code", "subscribers", "handled"})
 
 SERIES_OF_MESSAGE = """coalesce(
     (SELECT series_instance_uid FROM alert WHERE outbox_key = new.key),
     (SELECT series_instance_uid FROM outcome WHERE outcome_id = new.key))"""
+
+# A study's alert may be of several series; it is told with the one that spoke last.
+SERIES_OF_ALERT = """(SELECT series_instance_uid FROM alert WHERE alert_id = new.alert_id
+    ORDER BY number DESC LIMIT 1)"""
 
 APPEND = "INSERT INTO trail (at, series_token, what, subject, detail) VALUES (?, '', ?, '', json(?))"
 
@@ -80,7 +91,7 @@ class Trail:
         elif not last:
             self._connection.execute(APPEND, (self._now(), "trail_began", "{}"))
             for table, row in RECORDS.items():
-                series = "''" if table == "outbox" else "trail_series(series_instance_uid)"
+                series = "trail_series(series_instance_uid)" if table in _OF_A_SERIES else "''"
                 fields = _fields(self._connection, table)
                 self._connection.execute(FOUND.format(series=series, table=table, row=row, fields=fields))
 
@@ -127,6 +138,7 @@ def marked_length(path: Path, key: bytes) -> int | None:
 def _triggers(connection: sqlite3.Connection) -> str:
     script = files("edge.spool").joinpath("trail_triggers.sql").read_text(encoding="utf-8")
     script = script.replace("{series_of_message}", SERIES_OF_MESSAGE)
+    script = script.replace("{series_of_alert}", SERIES_OF_ALERT)
     for table in RECORDS:
         fields = _fields(connection, table)
         new = ", ".join(f"new.{name}" for name in fields.split(", "))

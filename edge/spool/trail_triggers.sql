@@ -45,21 +45,19 @@ WHEN new.published_at IS NULL AND new.subscribers IS 0 AND old.subscribers IS NO
 END;
 
 CREATE TEMP TRIGGER alert_went_on AFTER INSERT ON alert_step BEGIN
-    INSERT INTO trail (at, series_token, what, subject, detail)
-    VALUES (trail_now(),
-            trail_series((SELECT series_instance_uid FROM alert WHERE alert_id = new.alert_id
-                          ORDER BY number DESC LIMIT 1)),
-            'alert_step', new.alert_id,
-            json_object('event', new.event, 'stage', new.stage, 'step', new.step, 'times', new.times));
+    INSERT INTO trail (at, series_token, what, subject, detail,
+                       record_table, record_row, record_fields, record_digest)
+    VALUES (trail_now(), trail_series({series_of_alert}), 'alert_step', new.alert_id,
+            json_object('event', new.event, 'stage', new.stage, 'step', new.step, 'times', new.times),
+            'alert_step', new.number, {alert_step_fields}, {alert_step_digest});
 END;
 
 CREATE TEMP TRIGGER alert_was_answered AFTER INSERT ON acknowledgement BEGIN
-    INSERT INTO trail (at, series_token, what, subject, detail)
-    VALUES (trail_now(),
-            trail_series((SELECT series_instance_uid FROM alert WHERE alert_id = new.alert_id
-                          ORDER BY number DESC LIMIT 1)),
-            'alert_answered', new.alert_id,
-            json_object('answer', new.answer, 'role', new.role, 'name', new.name, 'at', new.at));
+    INSERT INTO trail (at, series_token, what, subject, detail,
+                       record_table, record_row, record_fields, record_digest)
+    VALUES (trail_now(), trail_series({series_of_alert}), 'alert_answered', new.alert_id,
+            json_object('answer', new.answer, 'role', new.role, 'name', new.name, 'at', new.at),
+            'acknowledgement', new.number, {acknowledgement_fields}, {acknowledgement_digest});
 END;
 
 CREATE TEMP TRIGGER trail_was_linked AFTER INSERT ON trail BEGIN
@@ -68,4 +66,10 @@ CREATE TEMP TRIGGER trail_was_linked AFTER INSERT ON trail BEGIN
         new.number, new.at, new.series_token, new.what, new.subject, new.detail,
         new.record_table, new.record_row, new.record_fields, new.record_digest)
     WHERE number = new.number;
+END;
+
+CREATE TEMP TRIGGER removal_was_told AFTER INSERT ON removal BEGIN
+    INSERT INTO trail (at, series_token, what, subject, detail)
+    VALUES (trail_now(), trail_series(new.series_instance_uid), 'removal_requested', new.number,
+            json_object('reason', new.reason));
 END;

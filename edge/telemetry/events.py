@@ -28,6 +28,7 @@ from edge.telemetry.receiver_events import (
     ConnectionAborted,
     InstanceReceived,
     InstanceRefused,
+    InstancesRemoved,
 )
 from edge.telemetry.tls_events import TlsHappening
 
@@ -123,6 +124,15 @@ class SeriesSettled:
 
 
 @dataclass(frozen=True, slots=True)
+class SeriesRemovalRequested:
+    """Retention: the receiver was asked to remove the images of a series; `reason` is age or space."""
+
+    series: str
+    reason: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class MessagePublished:
     """PUBACK came for any message of the outbox; `queued_s` since it was enqueued."""
 
@@ -200,6 +210,7 @@ Happening = (
     | InstanceRefused
     | AnnouncementKept
     | AnnouncementRefused
+    | InstancesRemoved
     | InstanceDecoded
     | InstanceUnusable
     | DecoderWorkerEnded
@@ -208,6 +219,7 @@ Happening = (
     | TritonHealthChanged
     | SeriesOpened
     | SeriesSettled
+    | SeriesRemovalRequested
     | AlertRaised
     | AlertPublished
     | AlertOfferedAgain

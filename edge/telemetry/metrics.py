@@ -162,6 +162,16 @@ SERIES_SETTLED = counter(
 SERIES_DEGRADED = counter(
     "edge_series_degraded_total", "Series revisions judged at least in part by the fallback.", _AGENT
 )
+# space before age means that the disk is too small for retention.days.
+SERIES_REMOVED = counter(
+    "edge_series_removals_requested_total",
+    "Finished series whose images retention asked to remove, by reason.",
+    _AGENT,
+    ("reason",),
+    (("age",), ("space",)),
+)
+# Follows the one above, or the receiver does not run.
+REMOVALS_DONE = counter("edge_series_removals_done_total", "Series whose files retention removed.", _RECEIVER)
 # Alerts, results and whatever else leaves through the outbox.
 MESSAGES_PUBLISHED = counter(
     "edge_messages_published_total",

@@ -156,6 +156,12 @@ _to(e.InferenceFailed, "warning", lambda i, h: i.count(m.INFERENCE_FAILURES, rea
 _to(e.TritonHealthChanged, _level_of_health, lambda i, h: i.one_hot(m.TRITON_HEALTH, h.health))
 _to(e.SeriesOpened, "info", lambda i, h: i.join(m.SERIES_OPEN, (h.series, h.revision)))
 _to(e.SeriesSettled, _level_of_settled, _settled)
+_to(
+    e.SeriesRemovalRequested,
+    lambda h: "info" if h.reason == "age" else "warning",
+    lambda i, h: i.count(m.SERIES_REMOVED, reason=h.reason),
+)
+_to(e.InstancesRemoved, "info", lambda i, _: i.count(m.REMOVALS_DONE))
 _to(e.AlertRaised, lambda h: "warning" if h.demoted else "info", _raised)
 _to(e.AlertOfferedAgain, "warning", lambda i, _: i.count(a.ALERTS_OFFERED_AGAIN))
 _to(e.AlertAnswered, "info", lambda i, h: i.count(a.ANSWERS, answer=h.answer))

@@ -68,3 +68,11 @@ class AnnouncementRefused:
 
     status: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class InstancesRemoved:
+    """The files of one series, as retention asked."""
+
+    instances: int
+    size_bytes: int

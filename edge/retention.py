@@ -1,0 +1,59 @@
+"""Retention in the running agent: looks every few seconds, and asks the receiver for a few series at most."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+from edge.domain.retention import RetentionRules, StoredSeries, Verdict, judge
+from edge.errors import EdgeError, where
+from edge.ports import Clock
+from edge.settings import RetentionSettings
+from edge.spool.stored_series import free_bytes, removals_under_way, stored_series
+from edge.telemetry.events import Happening, SeriesRemovalRequested, TaskFailed
+
+LOOK_EVERY_S = 30.0
+# Each is a commit of the ledger, which pages wait for.
+_AT_ONCE = 8
+_GIB = 1024**3
+
+
+def rules_of(settings: RetentionSettings) -> RetentionRules:
+    """The settings in the words of the core."""
+    return RetentionRules(
+        longest=timedelta(days=settings.days),
+        shortest=timedelta(hours=settings.least_hours),
+        target_free_bytes=int(settings.free_gib * _GIB),
+    )
+
+
+def verdicts(state_dir: Path, rules: RetentionRules, clock: Clock) -> list[tuple[StoredSeries, Verdict]]:
+    """What would go now and what stays; while removals are under way nothing goes for the space."""
+    free = rules.target_free_bytes if removals_under_way(state_dir) else free_bytes(state_dir)
+    return judge(stored_series(state_dir), rules, clock.utc(), free)
+
+
+async def retain(
+    state_dir: Path,
+    rules: RetentionRules,
+    request: Callable[[str, str], None],
+    clock: Clock,
+    emit: Callable[[Happening], None],
+) -> None:
+    """For ever; `request` is given series and reason, and is durable when it returns."""
+
+    def turn() -> None:
+        leaving = [(s, v) for s, v in verdicts(state_dir, rules, clock) if v.removes]
+        for series, verdict in leaving[:_AT_ONCE]:
+            request(series.series_instance_uid, verdict)
+            emit(SeriesRemovalRequested(series.series_token, verdict, series.size_bytes))
+
+    while True:
+        try:
+            await asyncio.to_thread(turn)
+        except EdgeError as error:
+            # A full disk above all: the receiver refuses what does not fit, and the next look may succeed.
+            emit(TaskFailed("retention", where(error)))
+        await asyncio.sleep(LOOK_EVERY_S)

@@ -1,0 +1,63 @@
+"""Which series give up their pixels: never one that is needed, and never more than it takes."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge.domain.retention import RetentionRules, StoredSeries, Verdict, judge
+
+NOW = datetime(2026, 5, 1, tzinfo=UTC)
+RULES = RetentionRules(timedelta(days=30), timedelta(hours=2), target_free_bytes=1000)
+SERIES = st.builds(
+    StoredSeries,
+    series_instance_uid=st.uuids().map(str),
+    series_token=st.just("t"),
+    settled_at=st.integers(0, 60 * 24).map(lambda hours: NOW - timedelta(hours=hours)),
+    finished=st.booleans(),
+    alert_open=st.booleans(),
+    size_bytes=st.integers(0, 400),
+)
+
+
+@given(st.lists(SERIES, max_size=12), st.integers(0, 2000))
+def test_whatever_the_disk_says_nothing_goes_that_is_needed(stored: list[StoredSeries], free: int) -> None:
+    found = judge(stored, RULES, NOW, free)
+    assert sorted(s.series_instance_uid for s, _ in found) == sorted(s.series_instance_uid for s in stored)
+    for series, verdict in found:
+        if verdict.removes:
+            assert series.finished
+            assert not series.alert_open
+            assert NOW - series.settled_at >= RULES.shortest
+        elif verdict is Verdict.ROOM_LEFT:
+            assert NOW - series.settled_at <= RULES.longest
+
+
+@given(st.lists(SERIES, max_size=12), st.integers(0, 2000))
+def test_space_takes_the_oldest_and_no_more_than_it_needs(stored: list[StoredSeries], free: int) -> None:
+    found = judge(stored, RULES, NOW, free)
+    early = [s for s, v in found if v is Verdict.SPACE]
+    left = [s for s, v in found if v is Verdict.ROOM_LEFT]
+    gone = free + sum(s.size_bytes for s, v in found if v.removes)
+    if early:
+        assert gone - early[-1].size_bytes < RULES.target_free_bytes
+        assert all(s.settled_at <= kept.settled_at for s in early for kept in left)
+    if left:
+        assert gone >= RULES.target_free_bytes
+
+
+def test_each_reason_has_its_word() -> None:
+    def one(days: float, *, finished: bool = True, opened: bool = False) -> StoredSeries:
+        return StoredSeries(str(days), "t", NOW - timedelta(days=days), finished, opened, 600)
+
+    stored = [one(40), one(41, opened=True), one(42, finished=False), one(20), one(10), one(0.01)]
+    assert [verdict for _, verdict in judge(stored, RULES, NOW, 0)] == [
+        Verdict.UNFINISHED,
+        Verdict.ALERT_OPEN,
+        Verdict.AGE,
+        Verdict.SPACE,
+        Verdict.ROOM_LEFT,
+        Verdict.RECENT,
+    ]
