@@ -196,7 +196,9 @@ async def _conclude(
 
 
 def _raised(alert: Alert) -> AlertRaised:
-    return AlertRaised(alert.alert_id, alert.status, alert.finding.rule.key, alert.finding.rule.urgency)
+    rule = alert.finding.rule
+    words = (alert.alert_id, alert.status, rule.key, rule.urgency)
+    return AlertRaised(*words, route=alert.route, demoted=alert.demoted, test=alert.test)
 
 
 def _settled(outcome: Outcome, settle_s: float) -> SeriesSettled:

@@ -6,7 +6,7 @@ import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -265,3 +265,16 @@ def test_the_trail_tells_who_was_rung_and_who_answered(ward: Ward) -> None:
     (answer,) = [json.loads(detail) for _, what, detail in rows if what == "alert_answered"]
     assert (answer["answer"], answer["role"], answer["name"]) == ("acknowledged", "stroke", "dr-7")
     assert answer["at"].startswith("2024-05-01T03:00:20")
+
+
+def test_a_test_alert_is_followed_but_rings_nobody_else(ward: Ward) -> None:
+    drill = alert()
+    ward.says(replace(drill, series=replace(drill.series, test=True)))
+    (pending,) = ward.ledger.pending(9)
+    assert json.loads(pending.message.payload)["test"] is True
+    ward.broker_takes(heard=False)
+    ward.waits(700)
+    assert ward.escalated() == []
+    ward.broker_takes()
+    ward.answers(Answer.DELIVERED)
+    assert ward.stage is Stage.DELIVERED, "a canary is proven by its pager's answer"
