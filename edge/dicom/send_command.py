@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from edge.dicom.send_plan import FolderSource, Order, PhantomSource, SendPlan, TlsFiles
+from edge.dicom.send_plan import FolderSource, MppsEnd, Order, PhantomSource, SendPlan, TlsFiles
 from edge.dicom.send_source import TRANSFER_SYNTAX_NAMES
 from edge.domain.identity import AETitle
 from edge.imaging.phantom import Acquisition, Bleed, BleedType
@@ -64,6 +64,7 @@ def plan_from_arguments(args: argparse.Namespace) -> SendPlan:
         duplicates=args.duplicates,
         associations=args.associations,
         transfer_syntax=args.transfer_syntax,
+        mpps=args.mpps,
         tls=TlsFiles(*args.tls) if args.tls is not None else None,
     )
 
@@ -160,6 +161,12 @@ def _add_trouble(parser: argparse.ArgumentParser) -> None:
     )
     how.add_argument(
         "--order-seed", metavar="N", type=int, default=0, help="of shuffle and duplicates (%(default)s)"
+    )
+    how.add_argument(
+        "--mpps",
+        choices=tuple(MppsEnd),
+        type=MppsEnd,
+        help="tell a procedure step before and after, naming what --drop leaves out too",
     )
     how.add_argument("--interleave", action="store_true", help="one slice of each series in turn")
     how.add_argument(

@@ -22,6 +22,14 @@ class Order(StrEnum):
     SHUFFLE = "shuffle"
 
 
+class MppsEnd(StrEnum):
+    """How a procedure step ends: as these words say, or with an N-SET that is never sent."""
+
+    COMPLETED = "completed"
+    DISCONTINUED = "discontinued"
+    NEVER = "never"
+
+
 @dataclass(frozen=True, slots=True)
 class PhantomSource:
     """A synthetic head; equal `uid_seed` gives equal UIDs, None derives them from the voxels.
@@ -60,8 +68,9 @@ class SendPlan:
 
     `gap` are places in each series (0 is the first slice) that are never sent; `abort_after` aborts
     the association after that many sends and ends the run; `duplicates` instances are sent twice;
-    `slices_per_s` None is as fast as the receiver answers; `tls` None is plain DICOM. Raises ValueError
-    for what cannot be sent.
+    `slices_per_s` None is as fast as the receiver answers; `tls` None is plain DICOM; `mpps` says that
+    a procedure step goes with it, which names what `gap` leaves out too. Raises ValueError for what cannot
+    be sent.
     """
 
     sources: tuple[PhantomSource | FolderSource, ...]
@@ -79,6 +88,7 @@ class SendPlan:
     associations: Literal["one", "per_instance"] = "one"
     transfer_syntax: str | None = None
     tls: TlsFiles | None = None
+    mpps: MppsEnd | None = None
 
     def __post_init__(self) -> None:
         if not self.sources:

@@ -22,6 +22,7 @@ from pynetdicom.transport import AssociationSocket
 from edge.dicom.admission import RejectReason
 from edge.dicom.send_plan import Abort, Associate, Release, Send, SendPlan, TlsFiles, plan_sends
 from edge.dicom.send_source import Outgoing, load
+from edge.dicom.step_sender import step_told
 from edge.dicom.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from edge.errors import FixConfiguration, RetryPeer
 from edge.ports import Clock
@@ -89,16 +90,17 @@ def run(
     steps = plan_sends([len(one) for one in series], plan)
     start = clock.monotonic()
     try:
-        for step in steps:
-            if isinstance(step, Send):
-                sleep(max(0.0, start + step.due_s - clock.monotonic()))
-                on_progress(scanner.send(step))
-            elif isinstance(step, Associate):
-                scanner.associate()
-            elif isinstance(step, Release):
-                scanner.release()
-            else:
-                scanner.abort()
+        with step_told(plan.mpps, series, scanner.connect, clock):
+            for step in steps:
+                if isinstance(step, Send):
+                    sleep(max(0.0, start + step.due_s - clock.monotonic()))
+                    on_progress(scanner.send(step))
+                elif isinstance(step, Associate):
+                    scanner.associate()
+                elif isinstance(step, Release):
+                    scanner.release()
+                else:
+                    scanner.abort()
     finally:
         scanner.abort()
     report = SendReport(tuple(scanner.sent), aborted=bool(steps) and isinstance(steps[-1], Abort))
@@ -134,6 +136,9 @@ class _Scanner:
         self.sent: list[SentInstance] = []
 
     def associate(self) -> None:
+        self._association = self.connect(self._contexts())
+
+    def connect(self, contexts: list[PresentationContext]) -> Association:
         entity = ApplicationEntity(self._plan.calling_ae_title)
         entity.implementation_class_uid = IMPLEMENTATION_CLASS_UID
         entity.implementation_version_name = IMPLEMENTATION_VERSION_NAME
@@ -147,7 +152,7 @@ class _Scanner:
         association = associate(
             self._plan.host,
             self._plan.port,
-            contexts=self._contexts(),
+            contexts=contexts,
             ae_title=self._plan.called_ae_title,
             max_pdu=_MAX_PDU_BYTES,
             tls_args=(self._tls, self._plan.host) if self._tls is not None else None,
@@ -155,7 +160,7 @@ class _Scanner:
         )
         if not association.is_established:
             raise _refusal(association, self._plan)
-        self._association = association
+        return association
 
     def send(self, step: Send) -> SentInstance:
         one = self._series[step.series][step.index]

@@ -10,6 +10,8 @@ import pytest
 from pydicom import Dataset
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
+from edge.dicom.send_plan import MppsEnd, PhantomSource, SendPlan
+from edge.dicom.sender import run
 from edge.domain.announcement import Announcement, Standing
 from edge.domain.arrival import AnnouncementReceived
 from edge.domain.identity import AssociationId
@@ -17,7 +19,7 @@ from edge.errors import InboxFull
 from edge.spool.inbox import Inbox
 from edge.telemetry.events import AnnouncementKept, AnnouncementRefused
 from tests.contract.announcing import IAN, MPPS, Teller, available, begun, ended
-from tests.contract.receiving import Running, receiving
+from tests.contract.receiving import SMALL, RealClock, Running, receiving
 from tests.fakes.clock import FakeClock
 
 Start = Callable[..., Running]
@@ -177,3 +179,21 @@ def test_of_two_words_at_once_the_second_has_to_know_the_first(tmp_path: Path) -
     assert inbox.announcement(STEP) == second
     assert inbox.announcement(MPPS) is None
     inbox.close()
+
+
+@pytest.mark.parametrize("end", list(MppsEnd))
+def test_the_virtual_scanner_tells_what_it_made_and_not_only_what_it_sent(start: Start, end: MppsEnd) -> None:
+    running = start()
+    plan = SendPlan(
+        sources=(PhantomSource(acquisition=SMALL),), port=running.port, gap=frozenset({1}), mpps=end
+    )
+    report = run(plan, clock=RealClock())
+    first, *rest = journaled(running)
+    assert (first.standing, first.series) == (Standing.IN_PROGRESS, {})
+    if end is MppsEnd.NEVER:
+        assert rest == []
+        return
+    (last,) = rest
+    (named,) = last.series.values()
+    assert (last.standing, len(named)) == (end.value, SMALL.slices)
+    assert {one.sop_instance_uid for one in report.instances} < named
