@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable
 from typing import Protocol
 
-from edge.dicom import instance_availability, procedure_step
 from edge.dicom.dimse.command_set import CommandField, Element, Response
 from edge.dicom.dimse.services import LITTLE_AND_BIG_ENDIAN, Request, Service, Session
 from edge.dicom.status import NoticeAnswer, NoticeStatus, notice_answer_to_error, usable_uid
@@ -88,6 +87,9 @@ class Announcing:
         return Response(found.status, found.comment, elements=elements)
 
     def _created(self, association_id: AssociationId, request: Request) -> Announcement | NoticeAnswer:
+        # pydicom comes with the first notice and not with the process: a receiver starts without it.
+        from edge.dicom import instance_availability, procedure_step  # noqa: PLC0415
+
         uid, syntax = request.command.sop_instance_uid, request.context.transfer_syntax
         if self._store.announcement(uid) is not None:
             return DUPLICATE
@@ -101,6 +103,8 @@ class Announcing:
         return made
 
     def _changed(self, association_id: AssociationId, request: Request) -> Announcement | NoticeAnswer:
+        from edge.dicom import procedure_step  # noqa: PLC0415 - as above
+
         for _ in range(_ATTEMPTS):
             before = self._store.announcement(request.command.sop_instance_uid)
             if before is None:
