@@ -18,6 +18,8 @@ PACKAGE_OF_PEER = {
     "storescu": "dcmtk",
     "echoscu": "dcmtk",
     "storescp": "dcmtk",
+    "dcmsend": "dcmtk",
+    "gdcmscu": "libgdcm-tools",
     "Orthanc": "orthanc",
     "openssl": "openssl",
     "promtool": "prometheus",
