@@ -15,6 +15,7 @@ from edge.dicom.announcing import Announcing
 from edge.dicom.connection import Listener
 from edge.dicom.dimse.services import VERIFICATION
 from edge.dicom.receiver import Receiver
+from edge.errors import where
 from edge.settings import Settings
 from edge.signals import stop_requested
 from edge.spool.inbox import Inbox
@@ -62,24 +63,49 @@ class Workers:
             thread.join(_STOP_S)
 
     def _keep(self, number: int) -> None:
+        """One process after the other; whatever fails is told and tried again, for nobody replaces this."""
+        left_open: list[int] = []
         while not self._stopping.is_set():
-            # Not a fork: threads and an open database would come along.
-            happenings, telling = get_context("spawn").Pipe(duplex=False)
-            process = get_context("spawn").Process(target=work, args=(self._settings, telling), daemon=True)
-            process.start()
-            telling.close()
+            try:
+                self._end_associations(left_open)
+                exit_code = self._run(number, left_open)
+                if not self._stopping.is_set():
+                    self._emit(TaskFailed("receiver_worker", f"ended with {exit_code}"))
+                self._end_associations(left_open)
+            except Exception as error:  # noqa: BLE001 - boundary: the disk is full, no process to be had
+                self._emit(TaskFailed("receiver_worker", where(error)))
+            self._stopping.wait(_PAUSE_S)
+
+    def _end_associations(self, left_open: list[int]) -> None:
+        """Before the next process starts: the kernel may give it the pid of the one before."""
+        while left_open:
+            self._inbox.process_ended(left_open[0])
+            del left_open[0]
+
+    def _run(self, number: int, left_open: list[int]) -> int | None:
+        """The exit code of a process; its pid is in `left_open` from its start."""
+        # Not a fork: threads and an open database would come along.
+        fresh = get_context("spawn")
+        happenings, telling = fresh.Pipe(duplex=False)
+        with closing(happenings):
+            with closing(telling):
+                process = fresh.Process(target=work, args=(self._settings, telling), daemon=True)
+                process.start()
+            assert process.pid is not None, "it has been started"
+            left_open.append(process.pid)
             self._processes[number] = process
             if self._stopping.is_set():  # `stop` has not seen this one
                 process.terminate()
-            with closing(happenings), suppress(EOFError):
-                while True:
-                    self._emit(happenings.recv())
-            process.join()
-            if process.pid is not None:
-                self._inbox.process_ended(process.pid)
-            if not self._stopping.is_set():
-                self._emit(TaskFailed("receiver_worker", f"ended with {process.exitcode}"))
-                self._stopping.wait(_PAUSE_S)
+            try:
+                with suppress(EOFError):
+                    while True:
+                        self._emit(happenings.recv())
+            except BaseException:
+                process.terminate()  # nobody hears it any more
+                raise
+            finally:
+                process.join()
+        return process.exitcode
 
 
 def work(settings: Settings, telling: Connection) -> None:

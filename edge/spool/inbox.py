@@ -129,11 +129,13 @@ class Inbox:
 
         The parts it left are removed: an instance that it has a row of is whole.
         """
-        for part in parts_of(self._folder, process):
-            part.unlink()
-        left_open = self._entries.carried_by(process)
-        for association_id in left_open:
-            self.association_aborted(association_id, "receiver_process_ended")
+        try:
+            for part in parts_of(self._folder, process):
+                part.unlink(missing_ok=True)
+        finally:
+            left_open = self._entries.carried_by(process)
+            for association_id in left_open:
+                self.association_aborted(association_id, "receiver_process_ended")
         return len(left_open)
 
     def announce(

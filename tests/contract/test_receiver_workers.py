@@ -9,10 +9,19 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
+import pytest
+
+from edge import receiver_workers
+from edge.clock import SystemClock
 from edge.domain.arrival import AssociationAborted, AssociationReleased, InstanceStored
+from edge.errors import InboxFull
+from edge.receiver_workers import Workers
+from edge.settings import Settings
+from edge.spool.inbox import Inbox
+from edge.telemetry.events import AssociationAccepted, Happening, TaskFailed
 from tests.contract.receiving import Running, associate, changed, small_series
 
 SLICES = 12
@@ -80,6 +89,74 @@ def test_workers_share_the_work_and_one_that_dies_is_replaced(
         again = associate(running)
         assert again.is_established
         again.release()
+
+
+def settings(state_dir: Path, port: int) -> Settings:
+    return Settings.model_validate(
+        {"appliance": {"state_dir": state_dir}, "dicom": {"port": port, "min_free_gib": 0}}
+    )
+
+
+def test_a_full_disk_delays_the_end_of_a_dead_workers_associations_and_loses_neither(
+    tmp_path: Path, free_port: Callable[[], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(receiver_workers, "_PAUSE_S", 0.05)
+    port = free_port()
+    told: list[Happening] = []
+    running = Running(port, tmp_path, told, None)  # type: ignore[arg-type]
+    with closing(Inbox(tmp_path, min_free_bytes=0, clock=SystemClock())) as inbox:
+        inbox.recover()
+        appended = inbox._entries.ended
+        full = iter([InboxFull(), InboxFull(), OSError(5, "gone")])
+
+        def ended(*values: str) -> None:
+            for error in full:
+                raise error
+            appended(*values)
+
+        monkeypatch.setattr(inbox._entries, "ended", ended)
+        workers = Workers(settings(tmp_path, port), 1, inbox, told.append)
+        workers.start()
+        until(lambda: _listening(port) == 1)
+        assert associate(running).is_established
+        until(lambda: any(isinstance(h, AssociationAccepted) for h in told))
+        first = workers._processes[0]
+        assert first is not None
+        assert first.pid is not None
+        os.kill(first.pid, signal.SIGKILL)
+        (aborted,) = running.wait_for(AssociationAborted)
+        assert aborted.reason == "receiver_process_ended"  # type: ignore[attr-defined]
+        until(lambda: workers._processes[0] is not first and _listening(port) == 1)
+        again = associate(running)
+        assert again.is_established
+        again.release()
+        workers.stop()
+        running.wait_for(AssociationReleased)
+    said = [h.error for h in told if isinstance(h, TaskFailed)]
+    assert [s.partition(" at ")[0] for s in said] == ["ended with -9", "InboxFull", "InboxFull", "OSError"]
+
+
+def test_a_worker_that_could_not_be_started_is_started_later(
+    tmp_path: Path, free_port: Callable[[], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(receiver_workers, "_PAUSE_S", 0.05)
+    port = free_port()
+    told: list[Happening] = []
+    real = receiver_workers.get_context
+
+    def no_process(_: str) -> None:
+        monkeypatch.setattr(receiver_workers, "get_context", real)
+        raise BlockingIOError(11, "no process")
+
+    monkeypatch.setattr(receiver_workers, "get_context", no_process)
+    with closing(Inbox(tmp_path, min_free_bytes=0, clock=SystemClock())) as inbox:
+        inbox.recover()
+        workers = Workers(settings(tmp_path, port), 1, inbox, told.append)
+        workers.start()
+        until(lambda: _listening(port) == 1)
+        workers.stop()
+    (failed,) = [h for h in told if isinstance(h, TaskFailed)]
+    assert failed.error.startswith("BlockingIOError")
 
 
 def _listening(port: int) -> int:
