@@ -96,7 +96,8 @@ def _build(home: Path, python: Interpreter, progress: Callable[[str], None]) -> 
     folder = backends / "python"
     folder.mkdir(parents=True)
     for name in ("libtriton_python.so", "triton_python_backend_utils.py"):
-        (folder / name).symlink_to(wheel / name)
+        # Relative, for the state folder may be moved, or be known by another name when it is next used.
+        (folder / name).symlink_to(os.path.relpath(wheel.resolve(), folder.resolve()) + f"/{name}")
     # Triton looks for the stub beside the library and must be able to execute it.
     stub = folder / "triton_python_backend_stub"
     shutil.copyfile(server_dir / "python_backend_stubs" / python.version / stub.name, stub)

@@ -29,6 +29,7 @@ def test_everything_the_server_needs_is_there(installation: Installation) -> Non
     assert os.access(installation.server, os.X_OK)
     assert os.access(backend / "triton_python_backend_stub", os.X_OK)
     assert (backend / "libtriton_python.so").resolve().is_file()
+    assert not (backend / "libtriton_python.so").readlink().is_absolute()
     ask = "import numpy, onnxruntime; print(numpy.__version__)"
     said = subprocess.run(
         [installation.venv / "bin" / "python", "-c", ask], capture_output=True, text=True, check=True
