@@ -83,9 +83,8 @@ class Agent:
             case AssociationOpened():
                 self._calling[item.association_id] = item.calling_ae_title
             case DuplicateReceived() | ConflictReceived():
-                uid = self._series_of.get(item.instance.sop_instance_uid)
-                if uid is not None:
-                    _tell(self._note(item, uid), item)
+                if (uid := self._series_of.get(item.instance.sop_instance_uid)) is not None:
+                    await self._again(self._note(item, uid), item, tasks)
             case AssociationReleased() | AssociationAborted():
                 for uid in self._carried.pop(item.association_id, set()):
                     history = self._history(uid)
@@ -93,7 +92,7 @@ class Agent:
                     if history.mailbox is None and history.made_whole_by(item):
                         await self._reopen(history, tasks)
                     else:
-                        _tell(history, item)
+                        history.tell(item)
                 self._calling.pop(item.association_id, None)
                 self._nameless.pop(item.association_id, None)
             case AnnouncementReceived():
@@ -123,6 +122,14 @@ class Agent:
                 self._nameless[item.entry.association_id].append(item)
         self._tell_of_nameless(item.entry.association_id)
 
+    async def _again(
+        self, history: SeriesHistory, item: DuplicateReceived | ConflictReceived, tasks: asyncio.TaskGroup
+    ) -> None:
+        if history.mailbox is None and history.reopened_by_conflict():
+            await self._reopen(history, tasks)
+        else:
+            history.tell(item)
+
     async def _announce(self, history: SeriesHistory, sequence: int, tasks: asyncio.TaskGroup) -> None:
         announced = self._announcements.of(history.uid)
         if announced == history.announced:
@@ -131,7 +138,7 @@ class Agent:
         if history.mailbox is None and history.reopened_by_words():
             await self._reopen(history, tasks)
         else:
-            _tell(history, SeriesAnnounced(announced, sequence))
+            history.tell(SeriesAnnounced(announced, sequence))
 
     async def _reopen(self, history: SeriesHistory, tasks: asyncio.TaskGroup) -> None:
         """Begins a revision though nothing new arrived of it."""
@@ -148,7 +155,7 @@ class Agent:
                 history = self._history(uid)
                 if item.entry not in history.entries:
                     history.entries.append(item.entry)
-                    _tell(history, item)
+                    history.tell(item)
 
     def _note(
         self, entry: InstanceStored | DuplicateReceived | ConflictReceived, uid: SeriesInstanceUID
@@ -167,7 +174,7 @@ class Agent:
         fresh = {d.entry.sequence for d in news if isinstance(d, SliceRead | UnusableRead)}
         past = tuple(e for e in history.instances if e.sequence not in fresh)
         history.mailbox = asyncio.Queue()
-        for delivery in [*self._carried_again(history), *news]:
+        for delivery in [*history.carried_again(self._calling), *news]:
             history.mailbox.put_nowait(delivery)
         model = self._around.model
         opening = Opening(
@@ -175,6 +182,7 @@ class Agent:
                 SeriesInProgress(history.uid),
                 model.clinical_scope,
                 decision=history.first_decision(),
+                conflicting=history.conflicting,
                 heeds_images_in_acquisition=self._around.timers.images_in_acquisition,
             ),
             speaker=Speaker(self._key, model.identity, model.rules, reference),
@@ -186,16 +194,6 @@ class Agent:
         self.progress.series_open += 1
         self._around.emit(SeriesOpened(reference.series_token, reference.revision, reference.scanner))
         tasks.create_task(self._journey(history, opening, tasks))
-
-    def _carried_again(self, history: SeriesHistory) -> list[Delivery]:
-        """Duplicates since the last outcome on associations that are still open: a retry under way."""
-        return [
-            e
-            for e in history.entries
-            if isinstance(e, DuplicateReceived | ConflictReceived)
-            and history.since_conclusion(e)
-            and e.association_id in self._calling
-        ]
 
     async def _journey(self, history: SeriesHistory, opening: Opening, tasks: asyncio.TaskGroup) -> None:
         try:
@@ -218,8 +216,10 @@ class Agent:
         left = _drain(opening.mailbox)
         if any(isinstance(d, SliceRead | UnusableRead) for d in left):
             self._open(history, left, tasks)
-        elif history.reopened_by_words() or any(
-            isinstance(d, AssociationReleased) and history.made_whole_by(d) for d in left
+        elif (
+            history.reopened_by_words()
+            or history.reopened_by_conflict()
+            or any(isinstance(d, AssociationReleased) and history.made_whole_by(d) for d in left)
         ):
             self._open(history, history.ends_and_duplicates(), tasks)
 
@@ -234,11 +234,6 @@ class Agent:
         if uid not in self._series:
             self._series[uid] = SeriesHistory(uid, announced=self._announcements.of(uid))
         return self._series[uid]
-
-
-def _tell(history: SeriesHistory, delivery: Delivery) -> None:
-    if history.mailbox is not None:
-        history.mailbox.put_nowait(delivery)
 
 
 def _drain(mailbox: asyncio.Queue[Delivery]) -> list[Delivery]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 
 from edge.domain.announcement import NOTHING_ANNOUNCED, Announced, Announcement, announced_of
@@ -16,7 +17,7 @@ from edge.domain.arrival import (
     InstanceStored,
 )
 from edge.domain.completeness import Decision, Facts, Phase, SeriesEvent, decide
-from edge.domain.identity import SeriesInstanceUID
+from edge.domain.identity import AssociationId, SeriesInstanceUID, SopInstanceUID
 from edge.domain.series import SliceHeader, UnusableInstance
 from edge.ports import Conclusion
 from edge.surroundings import Delivery
@@ -65,6 +66,17 @@ class SeriesHistory:
         tally = self.announced.tally({e.instance.sop_instance_uid for e in self.instances})
         return self.conclusion.reopened_by(tally, discontinued=self.announced.discontinued)
 
+    @property
+    def conflicting(self) -> frozenset[SopInstanceUID]:
+        """Instances that came again with other bytes at any time: no later revision may forget them."""
+        return frozenset(e.instance.sop_instance_uid for e in self.entries if isinstance(e, ConflictReceived))
+
+    def reopened_by_conflict(self) -> bool:
+        """Whether other bytes came since it was said that the series was complete."""
+        if self.conclusion is None or not self.conclusion.complete:
+            return False
+        return any(isinstance(e, ConflictReceived) and self.since_conclusion(e) for e in self.entries)
+
     def since_conclusion(self, entry: Arrival) -> bool:
         return self.conclusion is None or entry.sequence > self.conclusion.through_sequence
 
@@ -76,6 +88,20 @@ class SeriesHistory:
             if isinstance(e, AssociationReleased | AssociationAborted | DuplicateReceived | ConflictReceived)
             and self.since_conclusion(e)
         ]
+
+    def carried_again(self, still_open: Collection[AssociationId]) -> list[Delivery]:
+        """Duplicates since the last outcome on associations that are still open: a retry under way."""
+        return [
+            e
+            for e in self.entries
+            if isinstance(e, DuplicateReceived | ConflictReceived)
+            and self.since_conclusion(e)
+            and e.association_id in still_open
+        ]
+
+    def tell(self, delivery: Delivery) -> None:
+        if self.mailbox is not None:
+            self.mailbox.put_nowait(delivery)
 
     def first_decision(self) -> Decision:
         if self.conclusion is None:

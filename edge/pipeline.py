@@ -170,9 +170,11 @@ def _delivered(case: SeriesCase, delivery: Delivery, analysis: Analysis) -> Seri
             return after
         case UnusableRead(entry, content):
             return case.unusable_arrived(content, entry.association_id, entry.sequence, entry.at)
-        case DuplicateReceived() | ConflictReceived():
+        case DuplicateReceived():
             uid = delivery.instance.sop_instance_uid
             return case.duplicate_arrived(uid, delivery.association_id, delivery.sequence)
+        case ConflictReceived():
+            return case.conflict_arrived(delivery.instance.sop_instance_uid, delivery.sequence)
         case AssociationReleased():
             return case.association_released(delivery.association_id, delivery.sequence)
         case AssociationAborted():

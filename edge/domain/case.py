@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 
 from edge.domain.acquisition import more_hinted
 from edge.domain.announcement import NOTHING_ANNOUNCED, Announced, Tally
+from edge.domain.carried import Carried, End
 from edge.domain.completeness import CompletionReason, Decision, Facts, Phase, SeriesEvent, decide
 from edge.domain.contiguity import Geometry, geometry_of
 from edge.domain.eligibility import Scope, slice_out_of_scope, uncovered
@@ -36,29 +36,6 @@ _SAID_OTHERWISE = frozenset(
 )
 
 
-class End(StrEnum):
-    """How an association ended; OVER happened before this revision began."""
-
-    RELEASED = "released"
-    ABORTED = "aborted"
-    OVER = "over"
-
-
-@dataclass(frozen=True, slots=True)
-class Carried:
-    """What one association brought of this series; `since` is its first journal sequence, `until` its end."""
-
-    since: int
-    instances: frozenset[SopInstanceUID] = frozenset()
-    end: End | None = None
-    until: int = 0
-
-    def repeats(self, aborted: Carried) -> bool:
-        """Whether this is the retry: begun after the abort, released, and it brought all of it again."""
-        later = self.end is End.RELEASED and self.since > aborted.until
-        return later and aborted.instances <= self.instances
-
-
 @dataclass(frozen=True, slots=True)
 class Missing:
     """Why nothing negative may be said: a label for metrics and the numbers for a person."""
@@ -69,7 +46,10 @@ class Missing:
 
 @dataclass(frozen=True)
 class SeriesCase:
-    """Frozen; every method returns the next case. `at` values are the receiver's clock, in seconds."""
+    """Frozen; every method returns the next case. `at` values are the receiver's clock, in seconds.
+
+    `conflicting` are instances that came again with other bytes, in this revision or before it.
+    """
 
     progress: SeriesInProgress
     scope: Scope
@@ -77,6 +57,7 @@ class SeriesCase:
     received_at: Mapping[SopInstanceUID, float] = field(default_factory=dict[SopInstanceUID, float])
     out_of_scope: Mapping[SopInstanceUID, str] = field(default_factory=dict[SopInstanceUID, str])
     unreadable: Mapping[SopInstanceUID, str] = field(default_factory=dict[SopInstanceUID, str])
+    conflicting: frozenset[SopInstanceUID] = frozenset()
     associations: Mapping[AssociationId, Carried] = field(default_factory=dict[AssociationId, Carried])
     announced: Announced = NOTHING_ANNOUNCED
     heeds_images_in_acquisition: bool = True
@@ -124,6 +105,14 @@ class SeriesCase:
         """The same instance again: no new work, but it counts for what the association carried."""
         return self._carry(uid, association, sequence)._decided(SeriesEvent.DUPLICATE)
 
+    def conflict_arrived(self, uid: SopInstanceUID, sequence: int) -> SeriesCase:
+        """Other bytes under a known UID: the sender holds an image that we do not; it repeats nothing."""
+        return replace(
+            self,
+            conflicting=self.conflicting | {uid},
+            through_sequence=max(self.through_sequence, sequence),
+        )._decided(SeriesEvent.CONFLICT)
+
     def association_released(self, association: AssociationId, sequence: int) -> SeriesCase:
         """The sender says that it has sent what it had; see Carried.repeats for one after an abort."""
         return self._end(association, sequence, End.RELEASED, SeriesEvent.ASSOCIATION_RELEASED)
@@ -156,12 +145,14 @@ class SeriesCase:
         return self._decided(SeriesEvent.DEADLINE_ELAPSED)
 
     def missing(self) -> Missing | None:
-        """What may still come and bars a negative until then: damage, gaps, coverage."""
+        """What bars a negative: damage and conflicts for good, gaps and coverage until the rest comes."""
         if self.unreadable:
             reasons = ", ".join(sorted(set(self.unreadable.values())))
             return Missing("unreadable_instance", f"{len(self.unreadable)} instances: {reasons}")
         if not self.progress.slices:
             return None
+        if self.conflicting:
+            return Missing("conflicting_instance", f"{len(self.conflicting)} instances came with other bytes")
         if frames := frames_missing(self.progress.slices, self.out_of_scope):
             return Missing("frames_missing", frames)
         geometry = self.geometry

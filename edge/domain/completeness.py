@@ -30,6 +30,7 @@ class SeriesEvent(StrEnum):
 
     INSTANCE_ARRIVED = "instance_arrived"
     DUPLICATE = "duplicate"
+    CONFLICT = "conflict"
     ASSOCIATION_RELEASED = "association_released"
     ASSOCIATION_ABORTED = "association_aborted"
     ANNOUNCED = "announced"
@@ -59,10 +60,10 @@ class CompletionReason(StrEnum):
 class Facts:
     """What is known when an event comes.
 
-    `gapless` says that nothing is missing by geometry, coverage and readability; `on_one_association`
-    that one released association carried every instance, duplicates included; `tally` holds what arrived
-    against what was announced, `discontinued` that the scanner broke the step off; `hinted` that
-    Images in Acquisition promises more, which bars a close and never brings one about.
+    `gapless` says that nothing is missing by geometry, coverage and readability and nothing conflicts;
+    `on_one_association` that one released association carried every instance, duplicates included;
+    `tally` holds what arrived against what was announced, `discontinued` that the scanner broke the step
+    off; `hinted` that Images in Acquisition promises more, which bars a close and never brings one about.
     """
 
     gapless: bool
@@ -160,6 +161,7 @@ def _on_late(facts: Facts) -> Decision:
 TRANSITIONS: dict[tuple[Phase, SeriesEvent], Callable[[Facts], Decision]] = {
     (Phase.COLLECTING, SeriesEvent.INSTANCE_ARRIVED): _stay_open,
     (Phase.COLLECTING, SeriesEvent.DUPLICATE): _stay_open,
+    (Phase.COLLECTING, SeriesEvent.CONFLICT): _stay_open,
     (Phase.COLLECTING, SeriesEvent.ASSOCIATION_RELEASED): _on_release,
     (Phase.COLLECTING, SeriesEvent.ASSOCIATION_ABORTED): _on_abort,
     (Phase.COLLECTING, SeriesEvent.ANNOUNCED): _on_release,
@@ -167,6 +169,7 @@ TRANSITIONS: dict[tuple[Phase, SeriesEvent], Callable[[Facts], Decision]] = {
     (Phase.COLLECTING, SeriesEvent.DEADLINE_ELAPSED): _on_deadline,
     (Phase.SETTLING, SeriesEvent.INSTANCE_ARRIVED): _stay_open,
     (Phase.SETTLING, SeriesEvent.DUPLICATE): _stay_open,
+    (Phase.SETTLING, SeriesEvent.CONFLICT): _stay_open,
     (Phase.SETTLING, SeriesEvent.ASSOCIATION_RELEASED): _on_release,
     (Phase.SETTLING, SeriesEvent.ASSOCIATION_ABORTED): _on_abort,
     (Phase.SETTLING, SeriesEvent.ANNOUNCED): _on_release,

@@ -96,9 +96,14 @@ class Conclusion:
     def incomplete(self) -> bool:
         return self.kind is OutcomeKind.INCOMPLETE
 
+    @property
+    def complete(self) -> bool:
+        """It was said that nothing was missing; what comes after may make that untrue."""
+        return self.kind in (OutcomeKind.FINDING, OutcomeKind.NO_FINDING)
+
     def reopened_by(self, tally: Tally, *, discontinued: bool) -> bool:
         """Whether what is announced by now makes it untrue that the series was complete, or was not."""
-        if self.kind in (OutcomeKind.FINDING, OutcomeKind.NO_FINDING):
+        if self.complete:
             return discontinued or tally in (Tally.SHORT, Tally.EXCEEDED)
         healed = tally is Tally.MET and not discontinued
         return self.incomplete and healed and self.reason in _HEALED_BY_NAMES

@@ -23,6 +23,7 @@ from edge.domain.arrival import (
     AssociationAborted,
     AssociationOpened,
     AssociationReleased,
+    ConflictReceived,
     DuplicateReceived,
     InstanceStored,
     StoredInstance,
@@ -169,6 +170,12 @@ class ScannerRoom:
             stored = StoredInstance(one.sop_instance_uid, "ct", "1.2.840.10008.1.2.1", "p", "0" * 64, 1)
             kind = DuplicateReceived if known else InstanceStored
             self.journal.append(kind(*self._stamp(association), stored))
+
+    def sends_other_bytes(self, association: str, *headers: SliceHeader) -> None:
+        """What the receiver refuses: the first of each SOP Instance UID is still the one kept."""
+        for one in headers:
+            kept = StoredInstance(one.sop_instance_uid, "ct", "1.2.840.10008.1.2.1", "p", "0" * 64, 1)
+            self.journal.append(ConflictReceived(*self._stamp(association), kept, "1" * 64))
 
     def sends_frames(
         self, association: str, instance: str, *headers: SliceHeader, blood: Iterable[int] = ()

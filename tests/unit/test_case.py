@@ -69,6 +69,18 @@ def test_abort_then_only_the_rest_is_not_trusted_to_be_the_retry() -> None:
     assert case.quiet().overdue().decision.reason is CompletionReason.DEADLINE_ABORTED
 
 
+def test_other_bytes_are_no_retry_and_bar_completion_for_good() -> None:
+    case = filled(range(30)).association_aborted(A, 31)
+    for i in range(30):
+        case = case.duplicate_arrived(uid(i), B, 32 + i)
+    case = case.conflict_arrived(uid(7), 70).association_released(B, 71)
+    assert case.decision.phase is Phase.COLLECTING
+    missing = case.missing()
+    assert missing is not None
+    assert (missing.reason, missing.detail) == ("conflicting_instance", "1 instances came with other bytes")
+    assert case.quiet().overdue().decision.phase is Phase.INCOMPLETE
+
+
 def test_a_release_of_an_association_older_than_the_abort_does_not_heal_it() -> None:
     case = filled(range(15), A)
     case = filled(range(15, 30), B, case).association_aborted(B, 40).association_released(A, 41)
