@@ -10,7 +10,7 @@ from contextlib import closing
 
 from edge import __version__
 from edge.clock import SystemClock
-from edge.errors import EdgeError, where
+from edge.errors import where
 from edge.receiver_workers import BLANKS, Workers, receiver_on
 from edge.settings import Settings
 from edge.signals import stop_requested
@@ -77,7 +77,7 @@ def _remove(removals: Removals, stopping: threading.Event, emit: Callable[[Happe
         pause_s = _LOOK_FOR_REMOVALS_S
         try:
             removed = removals.turn()
-        except (EdgeError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - boundary: without this thread the disk fills up
             # A ledger that cannot be read is the agent's to tell of; receiving goes on without retention.
             emit(TaskFailed("removals", where(error)))
             pause_s = _AFTER_TROUBLE_S

@@ -1,4 +1,4 @@
-"""The receiver's journal as it is written: one append-only table, each row durable when the call returns.
+"""The receiver's journal as it is written: rows are appended and stay, each durable when the call returns.
 
 Threads share a commit (group_commit.py), processes take turns (turns.py). The number of an entry is given
 within the transaction, so a reader that has seen a number has seen all below it.
@@ -23,6 +23,7 @@ from edge.spool.continuity import HighWater, go_on_after, last_number
 from edge.spool.database import Writer
 from edge.spool.files import private_folder
 from edge.spool.group_commit import GroupCommit
+from edge.spool.instance_rows import append_repeat, first_instance
 from edge.spool.schema import schema_of
 from edge.spool.turns import Turns
 
@@ -33,10 +34,6 @@ INBOX_SCHEMA = schema_of("inbox")
 
 _Result = TypeVar("_Result")
 
-FIRST_INSTANCE = """
-SELECT sop_instance_uid, sop_class_uid, transfer_syntax_uid, path, sha256, size_bytes
-FROM entry WHERE kind = 'instance_stored' AND sop_instance_uid = ?"""
-
 APPEND_OPENED = """
 INSERT INTO entry (kind, association_id, at, calling_ae_title, called_ae_title, peer_address)
 VALUES ('association_opened', ?, ?, ?, ?, ?)"""
@@ -45,9 +42,6 @@ APPEND_STORED = """
 INSERT INTO entry (kind, association_id, at, sop_instance_uid, sop_class_uid, transfer_syntax_uid,
                    path, sha256, size_bytes)
 VALUES ('instance_stored', ?, ?, ?, ?, ?, ?, ?, ?)"""
-
-APPEND_DUPLICATE = """
-INSERT INTO entry (kind, association_id, at, sop_instance_uid) VALUES ('duplicate_received', ?, ?, ?)"""
 
 APPEND_CONFLICT = """
 INSERT INTO entry (kind, association_id, at, sop_instance_uid, refused_sha256)
@@ -80,9 +74,6 @@ SIZES_BETWEEN = """
 SELECT path, size_bytes FROM entry WHERE kind = 'instance_stored' AND path >= ? AND path < ?"""
 
 
-DONE = "UPDATE removals_done SET through_number = ?"
-
-
 class Entries:
     """What writes inbox.db; safe from many threads, and from many processes if all but one are `joining`.
 
@@ -103,7 +94,7 @@ class Entries:
         )
         self._mark = HighWater(state_dir / INBOX_MARK)
         self._group = GroupCommit(self._transaction)
-        self.lost = 0 if joining else self._write(self._go_on)
+        self.lost = 0 if joining else self.write(self._go_on)
 
     def close(self) -> None:
         self._writer.close()
@@ -127,7 +118,7 @@ class Entries:
             connection.execute(APPEND_OPENED, (association_id, self._now(), calling, called, peer_address))
             connection.execute(CARRY, (association_id, os.getpid()))
 
-        self._write(work)
+        self.write(work)
 
     def ended(self, association_id: AssociationId, kind: str, reason: str | None) -> None:
         """The first end of an association counts; a second one changes nothing."""
@@ -136,13 +127,13 @@ class Entries:
             connection.execute(APPEND_END, (association_id, self._now(), kind, reason))
             connection.execute(CARRY_NO_MORE, (association_id,))
 
-        self._write(work)
+        self.write(work)
 
     def stored(self, association_id: AssociationId, offered: StoredInstance) -> StoredInstance | None:
         """None when the row was written, else the instance that another thread or process was first with."""
 
         def work(connection: sqlite3.Connection) -> StoredInstance | None:
-            first = _first(connection, offered.sop_instance_uid)
+            first = first_instance(connection, offered.sop_instance_uid)
             if first is None:
                 connection.execute(
                     APPEND_STORED,
@@ -159,13 +150,26 @@ class Entries:
                 )
             return first
 
-        return self._write(work)
+        return self.write(work)
 
-    def duplicate(self, association_id: AssociationId, uid: SopInstanceUID) -> None:
-        self._append(APPEND_DUPLICATE, association_id, uid)
+    def duplicate(
+        self, association_id: AssociationId, uid: SopInstanceUID, kept_bytes: Callable[[StoredInstance], int]
+    ) -> None:
+        """Raises what `kept_bytes` does, which says the size of the file kept under `uid`, or sees to one.
+
+        No removal comes between that and the row.
+        """
+
+        def work(connection: sqlite3.Connection) -> OSError | InboxFull | None:
+            return append_repeat(connection, association_id, self._now(), uid, kept_bytes)
+
+        refused = self.write(work)
+        if refused is not None:
+            raise refused
 
     def conflict(self, association_id: AssociationId, uid: SopInstanceUID, refused_sha256: str) -> None:
-        self._append(APPEND_CONFLICT, association_id, uid, refused_sha256)
+        values = (association_id, self._now(), uid, refused_sha256)
+        self.write(lambda connection: connection.execute(APPEND_CONFLICT, values))
 
     def announced(
         self, association_id: AssociationId, announcement: Announcement, after: Announcement | None
@@ -178,7 +182,7 @@ class Entries:
                 append(connection, association_id, self._now(), announcement)
             return current
 
-        return self._write(work)
+        return self.write(work)
 
     def announcement(self, uid: str) -> Announcement | None:
         """Its latest word."""
@@ -188,7 +192,7 @@ class Entries:
     def first(self, uid: SopInstanceUID) -> StoredInstance | None:
         """What is kept under `uid`."""
         with self._writer.reading() as connection:
-            return _first(connection, uid)
+            return first_instance(connection, uid)
 
     def open_associations(self) -> list[AssociationId]:
         return self._associations(OPEN_ASSOCIATIONS)
@@ -203,15 +207,9 @@ class Entries:
         with self._writer.reading() as connection:
             return dict(connection.execute(SIZES_BETWEEN, (f"{folder}/", f"{folder}0")).fetchall())
 
-    def removals_done(self, number: int) -> None:
-        self._write(lambda connection: connection.execute(DONE, (number,)))
-
     def _associations(self, query: str, *values: int) -> list[AssociationId]:
         with self._writer.reading() as connection:
             return [AssociationId(row[0]) for row in connection.execute(query, values)]
-
-    def _append(self, query: str, association_id: AssociationId, *values: str | None) -> None:
-        self._write(lambda connection: connection.execute(query, (association_id, self._now(), *values)))
 
     def _now(self) -> float:
         return self._clock.utc().timestamp()
@@ -223,7 +221,8 @@ class Entries:
             go_on_after(connection, "entry", self._mark.reached)
         return lost
 
-    def _write(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
+    def write(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
+        """What `work` returns, once it is durable; nobody else writes meanwhile. It may be called twice."""
         try:
             return self._group.run(work)
         except ShedLoad as error:
@@ -236,8 +235,3 @@ class Entries:
             reached = last_number(connection, "entry")
         # Of two processes the slower may note the lower number last: low is what the mark may be.
         self._mark.note(reached)
-
-
-def _first(connection: sqlite3.Connection, uid: SopInstanceUID) -> StoredInstance | None:
-    row = connection.execute(FIRST_INSTANCE, (uid,)).fetchone()
-    return None if row is None else StoredInstance(*row)

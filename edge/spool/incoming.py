@@ -42,6 +42,13 @@ class Disk:
         if self.free_bytes() - size_bytes < self.min_free_bytes:
             raise InboxFull
 
+    def holds(self, first: StoredInstance) -> bool:
+        """Whether its file is there and whole; another size is a repeat that a crash kept from its row."""
+        try:
+            return (self.state_dir / first.path).stat().st_size == first.size_bytes
+        except FileNotFoundError:
+            return False
+
 
 @dataclass(frozen=True, slots=True)
 class Named:
@@ -69,7 +76,7 @@ class IncomingInstance:
         self._path: Path | None = None
         disk.require_room(len(preamble_and_meta))
         first = disk.entries.first(named.sop_instance_uid)
-        if first is None or not (disk.state_dir / first.path).exists():
+        if first is None or not disk.holds(first):
             self._open()
         try:
             self._put(preamble_and_meta)
@@ -105,14 +112,15 @@ class IncomingInstance:
 
     def _open(self) -> None:
         blank, self._took = self._disk.blanks.take(), True
-        path = blank or part_path(self._disk.state_dir / FOLDER)
+        # Before it is opened: a blank that cannot be opened goes as well.
+        path = self._path = blank or part_path(self._disk.state_dir / FOLDER)
+        self._is_new = blank is None
         try:
             with _full_disk_is_inbox_full():
                 self._file = NewFile(path, over=blank is not None)
         except BaseException:
             self.abandon()
             raise
-        self._path, self._is_new = path, blank is None
 
     def _put(self, fragment: bytes | memoryview) -> None:
         size_bytes = memoryview(fragment).nbytes
@@ -146,12 +154,23 @@ class IncomingInstance:
         if first.sha256 != offered.sha256:
             entries.conflict(named.association_id, first.sop_instance_uid, offered.sha256)
             return Reception.CONFLICT
-        if not (self._disk.state_dir / first.path).exists():
-            # Somebody removed the file; an acknowledgement without bytes would be a lie.
-            self._move_to(first.path)
-            self._path = None
-        entries.duplicate(named.association_id, first.sop_instance_uid)
+        self._repeated(first)
         return Reception.DUPLICATE
+
+    def _repeated(self, first: StoredInstance) -> None:
+        try:
+            self._disk.entries.duplicate(self._named.association_id, first.sop_instance_uid, self._kept_bytes)
+        finally:
+            if self._path == self._disk.state_dir / first.path:
+                # Even without a row for this one: another repeat may count on the file by now.
+                self._path = None
+
+    def _kept_bytes(self, first: StoredInstance) -> int:
+        """Of the file of the first one, or this one in its place: without bytes an answer would be a lie."""
+        if self._disk.holds(first):
+            return first.size_bytes
+        self._move_to(first.path)
+        return self._size_bytes
 
     def _kept(self, offered: StoredInstance) -> StoredInstance | None:
         """None when `offered` is kept, else the instance another thread was first with."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -60,6 +61,28 @@ def test_an_instance_of_any_size_over_a_blank_is_kept_byte_for_byte(tmp_path: Pa
     assert store(inbox, data_set) is Reception.STORED
     assert kept(tmp_path) == {"1.2.3": META + data_set}
     assert len(before - set(names(tmp_path, ".part"))) == 1
+    inbox.close()
+    assert names(tmp_path, ".part") == []
+
+
+def test_a_blank_that_cannot_be_opened_is_not_left_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inbox = opened(tmp_path)
+    inbox.recover()
+    ready(inbox)._blanks._stopping = True
+    real = os.open
+
+    def too_many(path: Any, *arguments: Any) -> int:
+        if str(path).endswith(".part"):
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return real(path, *arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "open", too_many)
+        with pytest.raises(OSError, match="Too many open files"):
+            store(inbox, b"pixels")
+    assert len(names(tmp_path, ".part")) == len(inbox._blanks) == COUNT - 1
     inbox.close()
     assert names(tmp_path, ".part") == []
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import errno
 import os
 import random
+import sqlite3
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pytest
 
 from edge.domain.arrival import InstanceStored
 from edge.domain.identity import AssociationId
-from edge.errors import InboxFull
+from edge.errors import InboxFull, ShedLoad
 from edge.ports import Incoming, InstanceStore, Reception
 from edge.spool.inbox import Inbox
 from edge.spool.journal import InboxJournal
@@ -149,6 +150,53 @@ def test_a_repeat_whose_first_goes_away_meanwhile_is_refused(inbox: Inbox, tmp_p
         repeat.commit()
     repeat.abandon()
     assert store(inbox, b"pixels") is Reception.DUPLICATE
+    assert path.read_bytes() == META + b"pixels"
+
+
+@pytest.mark.parametrize("meta", [META[:-6], META + b" and of B"], ids=["shorter", "longer"])
+def test_a_repeat_that_is_kept_again_has_the_size_that_its_row_says(
+    inbox: Inbox, tmp_path: Path, meta: bytes
+) -> None:
+    store(inbox, b"pixels")
+    (path,) = files(tmp_path)
+    path.unlink()
+    assert store(inbox, b"pixels", meta=meta) is Reception.DUPLICATE
+    (entry,) = stored(tmp_path)
+    assert path.read_bytes() == meta + b"pixels"
+    assert entry.instance.size_bytes == len(meta) + 6
+    assert store(inbox, b"pixels") is Reception.DUPLICATE
+    assert path.read_bytes() == meta + b"pixels"
+
+
+def test_what_a_crash_left_before_the_row_of_a_repeat_is_kept_again(inbox: Inbox, tmp_path: Path) -> None:
+    store(inbox, b"pixels")
+    (path,) = files(tmp_path)
+    path.write_bytes(b"of another sender, or half of it")
+    assert store(inbox, b"pixels") is Reception.DUPLICATE
+    assert path.read_bytes() == META + b"pixels"
+
+
+def test_a_repeat_that_finds_no_room_for_its_row_leaves_one_to_the_next(
+    inbox: Inbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store(inbox, b"pixels")
+    (path,) = files(tmp_path)
+    path.unlink()
+    write = inbox._entries.write
+
+    def full(work: Callable[[sqlite3.Connection], object]) -> None:
+        def rolled_back(connection: sqlite3.Connection) -> None:
+            work(connection)
+            raise ShedLoad
+
+        write(rolled_back)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(inbox._entries, "write", full)
+        with pytest.raises(InboxFull):
+            store(inbox, b"pixels", meta=META + b" and of B")
+    assert store(inbox, b"pixels") is Reception.DUPLICATE
+    assert files(tmp_path) == [path]
     assert path.read_bytes() == META + b"pixels"
 
 

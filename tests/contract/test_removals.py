@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from datetime import timedelta
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from edge import receiver_wiring
 from edge.cli import main
 from edge.domain.arrival import Reception
 from edge.domain.identity import SopInstanceUID
@@ -21,11 +23,12 @@ from edge.spool.inbox import Inbox
 from edge.spool.journal import InboxJournal
 from edge.spool.ledger import SqliteLedger
 from edge.spool.removals import Removed
-from edge.telemetry.events import Happening
-from tests.contract.storing import store
+from edge.telemetry.events import Happening, InstancesRemoved, TaskFailed
+from tests.contract.storing import META, store
 from tests.fakes.clock import START, FakeClock
 from tests.statements import alert, alert_draft, outcome
 
+SIZE = len(META) + 600
 LATER = FakeClock(START + timedelta(days=40))
 BY_AGE = RetentionRules(timedelta(days=30), timedelta(hours=2), target_free_bytes=0)
 BY_SPACE = RetentionRules(timedelta(days=10_000), timedelta(hours=0), target_free_bytes=1 << 60)
@@ -122,6 +125,91 @@ def test_what_came_again_after_the_request_stays(tmp_path: Path, inbox: Inbox, l
     assert files(tmp_path) == 1
 
 
+def test_what_is_removed_while_its_repeat_is_committed_is_not_acknowledged(
+    tmp_path: Path, inbox: Inbox, ledger: SqliteLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    concluded(inbox, ledger, tmp_path, "1.2")
+    ledger.removals.request("1.2", "age")
+    duplicate = inbox._entries.duplicate
+
+    def removed_just_before(*values: object) -> None:
+        assert inbox.removals().turn() == Removed(1, SIZE)
+        duplicate(*values)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as racing:
+        racing.setattr(inbox._entries, "duplicate", removed_just_before)
+        with pytest.raises(FileNotFoundError):
+            store(inbox, b"pixels" * 100, uid="1.2.1")
+    assert store(inbox, b"pixels" * 100, uid="1.2.1") is Reception.DUPLICATE
+    assert files(tmp_path) == 1
+
+
+def test_what_came_again_while_its_removal_was_under_way_stays(
+    tmp_path: Path, inbox: Inbox, ledger: SqliteLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    concluded(inbox, ledger, tmp_path, "1.2")
+    ledger.removals.request("1.2", "age")
+    removals = inbox.removals()
+    remove = removals._remove
+
+    def came_just_before(*values: object) -> Removed:
+        assert store(inbox, b"pixels" * 100, uid="1.2.1") is Reception.DUPLICATE
+        return remove(*values)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(removals, "_remove", came_just_before)
+    assert removals.turn() == Removed(0, 0)
+    assert files(tmp_path) == 1
+
+
+def test_many_files_go_in_several_transactions(tmp_path: Path, inbox: Inbox, ledger: SqliteLedger) -> None:
+    for number in range(40):
+        store(inbox, b"pixels" * 100, uid=f"1.2.{number}")
+        ledger.remember_instance(number + 1, "1.2")
+    ledger.conclude(outcome("1.2", kind=OutcomeKind.NO_FINDING), 40, [])
+    ledger.removals.request("1.2", "age")
+    assert inbox.removals().turn() == Removed(40, 40 * SIZE)
+    assert files(tmp_path) == 0
+
+
+def test_a_file_that_cannot_go_is_told_and_tried_again(
+    tmp_path: Path, inbox: Inbox, ledger: SqliteLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    concluded(inbox, ledger, tmp_path, "1.2")
+    ledger.removals.request("1.2", "age")
+    with monkeypatch.context() as broken:
+        broken.setattr(Path, "unlink", lambda *_, **__: (_ for _ in ()).throw(OSError(5, "gone")))
+        with pytest.raises(OSError, match="gone"):
+            inbox.removals().turn()
+    assert inbox.removals().turn() == Removed(1, SIZE)
+
+
+def test_a_ledger_that_cannot_be_asked_is_told_in_our_words(
+    tmp_path: Path, inbox: Inbox, ledger: SqliteLedger
+) -> None:
+    with ledger._writer.transaction() as connection:
+        connection.execute("DROP TABLE removal")
+    with pytest.raises(OSError, match=r"no such table.*ledger\.db"):
+        inbox.removals().turn()
+
+
+@pytest.mark.parametrize("error", [sqlite3.OperationalError("locked"), ValueError("no JSON"), OSError(5)])
+def test_retention_goes_on_after_any_trouble(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    for pause in ("_LOOK_FOR_REMOVALS_S", "_BETWEEN_REMOVALS_S", "_AFTER_TROUBLE_S"):
+        monkeypatch.setattr(receiver_wiring, pause, 0.0)
+    stopping, told, turns = threading.Event(), list[Happening](), iter([error, Removed(1, SIZE)])
+
+    class Troubled:
+        def turn(self) -> Removed:
+            now = next(turns)
+            if isinstance(now, Exception):
+                raise now
+            stopping.set()
+            return now
+
+    receiver_wiring._remove(Troubled(), stopping, told.append)  # type: ignore[arg-type]
+    assert [type(h) for h in told] == [TaskFailed, InstancesRemoved]
+
+
 def test_a_crash_between_the_files_and_the_note_does_it_again(
     tmp_path: Path, inbox: Inbox, ledger: SqliteLedger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -129,7 +217,7 @@ def test_a_crash_between_the_files_and_the_note_does_it_again(
     ledger.removals.request("1.2", "space")
     removals = inbox.removals()
     with monkeypatch.context() as broken:
-        broken.setattr(removals._entries, "removals_done", lambda _: (_ for _ in ()).throw(OSError()))
+        broken.setattr("edge.spool.removals.DONE", "no SQL")
         with pytest.raises(OSError):  # noqa: PT011 - any will do
             removals.turn()
     assert files(tmp_path) == 0
