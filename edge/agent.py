@@ -23,7 +23,7 @@ from edge.domain.outcome import SeriesReference
 from edge.domain.series import SeriesInProgress
 from edge.domain.statement import Speaker
 from edge.errors import where
-from edge.history import Announcements, Progress, SeriesHistory
+from edge.history import Announcements, Progress, SeriesHistory, attributed, named_series
 from edge.intake import Taken
 from edge.patience import patiently
 from edge.pipeline import follow, give_up
@@ -64,8 +64,11 @@ class Agent:
             self._history(SeriesInstanceUID(uid)).conclusion = conclusion
 
     def concluded(self, entry: InstanceStored) -> bool:
-        """Whether the entry is part of an outcome already, so that nobody needs its pixels."""
-        uid = self._remembered.get(entry.sequence)
+        """Whether the entry is part of an outcome already, so that nobody needs its pixels.
+
+        One that named no series is read again: it bars a negative for others, and nothing else says so.
+        """
+        uid = named_series(entry, self._remembered)
         return uid is not None and not self._history(uid).since_conclusion(entry)
 
     async def run(self, taken: AsyncIterator[Taken]) -> None:
@@ -79,7 +82,7 @@ class Agent:
             case SliceRead() | UnusableRead():
                 await self._instance(item, tasks)
             case InstanceStored():
-                self._note(item, self._remembered[item.sequence])
+                await self._concluded_instance(item, tasks)
             case AssociationOpened():
                 self._calling[item.association_id] = item.calling_ae_title
             case DuplicateReceived() | ConflictReceived():
@@ -101,7 +104,18 @@ class Agent:
         entry = item.entry if isinstance(item, SliceRead | UnusableRead) else item
         self.progress.last_sequence = entry.sequence
 
+    async def _concluded_instance(self, entry: InstanceStored, tasks: asyncio.TaskGroup) -> None:
+        uid = self._remembered[entry.sequence]
+        if self._history(uid).mailbox is None:
+            self._note(entry, uid)
+            self._tell_of_nameless(entry.association_id)
+            return
+        # One before it that could not be read until now has begun a revision, which needs this one too.
+        async for item in read(entry, self._around):
+            await self._instance(item, tasks)
+
     async def _instance(self, item: SliceRead | UnusableRead, tasks: asyncio.TaskGroup) -> None:
+        item = attributed(item, self._remembered)
         described = item.content.header if isinstance(item, SliceRead) else item.content
         uid = described.series_instance_uid
         if self._remembered.get(item.entry.sequence) != uid:
@@ -112,10 +126,10 @@ class Agent:
         history = self._history(uid)
         history.first = history.first or described
         self._note(item.entry, uid)
-        if history.mailbox is None:
-            self._open(history, [item], tasks)
-        else:
+        if history.mailbox is not None:
             history.mailbox.put_nowait(item)
+        elif history.since_conclusion(item.entry) or uid == named_series(item.entry, self._remembered):
+            self._open(history, [item], tasks)
         if isinstance(item, UnusableRead):
             self._around.emit(InstanceUnusable(self._reference(history).series_token, item.content.reason))
             if not item.content.series_known:
@@ -144,7 +158,7 @@ class Agent:
         """Begins a revision though nothing new arrived of it."""
         if history.first is None:  # all of it was concluded before this process began: none was read
             async with aclosing(read(history.instances[0], self._around)) as parts:
-                item = await anext(parts)
+                item = attributed(await anext(parts), self._remembered)
             history.first = item.content.header if isinstance(item, SliceRead) else item.content
         self._open(history, history.ends_and_duplicates(), tasks)
 
@@ -212,8 +226,7 @@ class Agent:
         self.progress.series_concluded += 1
         self.progress.last_outcome_at = self._around.clock.monotonic()
         self.progress.series_open -= 1
-        history.mailbox = None
-        left = _drain(opening.mailbox)
+        left = history.close()
         if any(isinstance(d, SliceRead | UnusableRead) for d in left):
             self._open(history, left, tasks)
         elif (
@@ -234,9 +247,3 @@ class Agent:
         if uid not in self._series:
             self._series[uid] = SeriesHistory(uid, announced=self._announcements.of(uid))
         return self._series[uid]
-
-
-def _drain(mailbox: asyncio.Queue[Delivery]) -> list[Delivery]:
-    """What a journey left; the latest announcement is with the history, older ones are no news."""
-    left = [mailbox.get_nowait() for _ in range(mailbox.qsize())]
-    return [d for d in left if not isinstance(d, SeriesAnnounced)]

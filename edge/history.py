@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 from edge.domain.announcement import NOTHING_ANNOUNCED, Announced, Announcement, announced_of
@@ -17,10 +17,10 @@ from edge.domain.arrival import (
     InstanceStored,
 )
 from edge.domain.completeness import Decision, Facts, Phase, SeriesEvent, decide
-from edge.domain.identity import AssociationId, SeriesInstanceUID, SopInstanceUID
+from edge.domain.identity import AssociationId, SeriesInstanceUID, SopInstanceUID, made_up_series
 from edge.domain.series import SliceHeader, UnusableInstance
 from edge.ports import Conclusion
-from edge.surroundings import Delivery
+from edge.surroundings import Delivery, SeriesAnnounced, SliceRead, UnusableRead
 
 
 @dataclass
@@ -103,10 +103,34 @@ class SeriesHistory:
         if self.mailbox is not None:
             self.mailbox.put_nowait(delivery)
 
+    def close(self) -> list[Delivery]:
+        """What its journey left unread; the latest announcement is kept here, older ones are no news."""
+        mailbox, self.mailbox = self.mailbox, None
+        left = [mailbox.get_nowait() for _ in range(mailbox.qsize())] if mailbox is not None else []
+        return [d for d in left if not isinstance(d, SeriesAnnounced)]
+
     def first_decision(self) -> Decision:
         if self.conclusion is None:
             return Decision(Phase.COLLECTING)
         return decide(Phase.COMPLETE, SeriesEvent.LATE_ARRIVAL, Facts(gapless=False))
+
+
+def named_series(
+    entry: InstanceStored, remembered: Mapping[int, SeriesInstanceUID]
+) -> SeriesInstanceUID | None:
+    """The series that an entry was found to name, if it was read before and named any."""
+    uid = remembered.get(entry.sequence)
+    return None if uid == made_up_series(entry.instance.sop_instance_uid) else uid
+
+
+def attributed(
+    item: SliceRead | UnusableRead, remembered: Mapping[int, SeriesInstanceUID]
+) -> SliceRead | UnusableRead:
+    """A read that failed does not take an instance, or the frames read before, to another series."""
+    uid = named_series(item.entry, remembered)
+    if isinstance(item, SliceRead) or item.content.series_known or uid is None:
+        return item
+    return replace(item, content=replace(item.content, series_instance_uid=uid, series_known=True))
 
 
 class Announcements:

@@ -22,7 +22,7 @@ from edge.domain.arrival import (
 from edge.domain.case import SeriesCase
 from edge.domain.evidence import SliceEvidence
 from edge.domain.frame import Frames
-from edge.domain.identity import AssociationId, SeriesInstanceUID, StudyInstanceUID
+from edge.domain.identity import AssociationId, StudyInstanceUID, made_up_series
 from edge.domain.series import UnusableInstance
 from edge.domain.statement import Speaker
 from edge.domain.unusable import UnusableReason
@@ -167,6 +167,6 @@ async def pixels_of(instance: StoredInstance, around: Surroundings) -> Content:
     content = await patiently_for(READ_ATTEMPTS, around.emit, around.pixels.read, instance)
     if isinstance(content, Content):
         return content
-    series = SeriesInstanceUID(f"unknown.{instance.sop_instance_uid}")
-    names = StudyInstanceUID(""), series, instance.sop_instance_uid
+    uid = instance.sop_instance_uid
+    names = StudyInstanceUID(""), made_up_series(uid), uid
     return UnusableInstance(*names, UnusableReason.INBOX_UNREADABLE, True, series_known=False)

@@ -12,7 +12,8 @@ from pydicom.uid import UID, ExplicitVRLittleEndian
 from pydicom.valuerep import format_number_as_ds
 
 from edge.dicom.slice_header import CT_IMAGE_STORAGE
-from edge.dicom.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, derived_uid
+from edge.dicom.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from edge.domain.identity import derived_uid
 from edge.imaging.phantom import HeadPhantom
 
 _INTERCEPT = -1024

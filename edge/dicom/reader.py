@@ -120,8 +120,7 @@ def _unusable(
         left = salvaged_uids(file.read(_HEADER_BYTES))
         study, series = study or left[0], series or left[1]
     names = named(study, series, instance)
-    known = bool(study and series)
     why = UnusableReason(reason)
     uid = instance.sop_instance_uid
     name = uid if instance.frame is None else frame_name(uid, instance.frame)
-    return UnusableInstance(*names, name, why, unreadable, series_known=known)
+    return UnusableInstance(*names, name, why, unreadable, series_known=bool(series))

@@ -9,9 +9,8 @@ from pydicom.dataset import Dataset
 
 from edge.dicom.attributes import integer, numbers, positive, text, texts
 from edge.dicom.object_kind import never_a_slice, other_kind
-from edge.dicom.uids import derived_uid
 from edge.domain.arrival import StoredInstance
-from edge.domain.identity import SeriesInstanceUID, StudyInstanceUID
+from edge.domain.identity import SeriesInstanceUID, StudyInstanceUID, derived_uid, made_up_series
 from edge.domain.series import SliceHeader, Vector
 from edge.domain.unusable import UnusableReason
 from edge.errors import RejectInput
@@ -142,7 +141,7 @@ def named(study: str, series: str, instance: StoredInstance) -> tuple[StudyInsta
     """Study and series of an instance, made up from its SOP Instance UID where they are empty."""
     return (
         StudyInstanceUID(study or derived_uid("study of", instance.sop_instance_uid)),
-        SeriesInstanceUID(series or derived_uid("series of", instance.sop_instance_uid)),
+        SeriesInstanceUID(series) if series else made_up_series(instance.sop_instance_uid),
     )
 
 

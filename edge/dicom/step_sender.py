@@ -15,7 +15,7 @@ from pynetdicom.presentation import PresentationContext, build_context
 from edge.dicom.send_plan import MppsEnd
 from edge.dicom.send_source import Outgoing
 from edge.dicom.syntaxes import MODALITY_PERFORMED_PROCEDURE_STEP
-from edge.dicom.uids import derived_uid
+from edge.domain.identity import derived_uid
 from edge.errors import RetryPeer
 from edge.ports import Clock
 

@@ -5,12 +5,30 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
+import uuid
 from typing import NewType, Self
 
 SopInstanceUID = NewType("SopInstanceUID", str)
 SeriesInstanceUID = NewType("SeriesInstanceUID", str)
 StudyInstanceUID = NewType("StudyInstanceUID", str)
 AssociationId = NewType("AssociationId", str)
+
+# Names the space our derived UIDs live in; changing it changes every one of them.
+UID_NAMESPACE = uuid.UUID("b0a7a3d4-6e1c-5f53-9a43-1b0f6a3e8c55")
+
+# ISO/IEC 9834-8 arc for UIDs made from a UUID (PS3.5 B.2).
+UUID_ROOT = "2.25"
+
+
+def derived_uid(*parts: str) -> str:
+    """A UID under 2.25 from a name-based UUID (RFC 9562, version 5); equal parts give equal UIDs."""
+    name = "\0".join(f"{len(part)}:{part}" for part in parts)
+    return f"{UUID_ROOT}.{uuid.uuid5(UID_NAMESPACE, name).int}"
+
+
+def made_up_series(instance: SopInstanceUID) -> SeriesInstanceUID:
+    """The series of an instance that does not tell its own; the same for every reason and after a restart."""
+    return SeriesInstanceUID(derived_uid("series of", instance))
 
 
 class AETitle(str):

@@ -19,7 +19,7 @@ from pydicom.uid import JPEG2000Lossless, RLELossless
 from edge.dicom.frame_decoder import decode_frame
 from edge.dicom.reader import DicomReader
 from edge.domain.arrival import StoredInstance
-from edge.domain.identity import SopInstanceUID
+from edge.domain.identity import SopInstanceUID, made_up_series
 from edge.domain.series import UnusableInstance
 from edge.domain.unusable import OTHER_KINDS
 from edge.imaging.volume import Slice
@@ -187,9 +187,17 @@ def test_a_file_that_tells_nothing_still_belongs_to_a_series(tmp_path: Path) -> 
     assert isinstance(first, UnusableInstance)
     assert isinstance(second, UnusableInstance)
     assert (first.reason, first.unreadable) == ("not_dicom", True)
-    assert first.series_instance_uid
     assert not first.series_known
+    assert first.series_instance_uid == made_up_series(SopInstanceUID("1.2"))
     assert first.series_instance_uid != second.series_instance_uid
+
+
+def test_damage_that_names_its_series_and_no_study_is_of_that_series(tmp_path: Path) -> None:
+    one = changed(small_series()[0], StudyInstanceUID="", RescaleSlope=None)
+    found = read(write(one, tmp_path / "one.dcm"))
+    assert isinstance(found, UnusableInstance)
+    assert found.unreadable
+    assert (found.series_instance_uid, found.series_known) == (one.SeriesInstanceUID, True)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -103,11 +103,12 @@ class BrightPixel:
 
     def read(self, instance: StoredInstance) -> Content:
         uid = instance.sop_instance_uid
-        if uid in self.out_of_reach:
+        name = uid if instance.frame is None else frame_name(uid, instance.frame)
+        if {uid, name} & self.out_of_reach:
             raise ShedLoad("EIO")
         time.sleep(self.slow.get(uid, 0.0))
         self.reads[uid] += 1
-        return self.slices[uid if instance.frame is None else frame_name(uid, instance.frame)]
+        return self.slices[name]
 
     async def infer(self, request: InferRequest, priority: Priority) -> InferResult:
         await self.open.wait()

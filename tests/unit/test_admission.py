@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from edge.dicom.admission import Admission, Peer, Refusal, RejectReason
 from edge.dicom.file_meta import preamble_and_meta
 from edge.dicom.status import StoreStatus, answer_to_error, answer_to_reception, usable_uid
-from edge.dicom.uids import derived_uid
+from edge.domain.identity import derived_uid
 from edge.errors import InboxFull
 from edge.ports import Reception
 from edge.settings import DicomSettings

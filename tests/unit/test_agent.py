@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.domain.identity import SeriesInstanceUID, SopInstanceUID, StudyInstanceUID
+from edge.domain.identity import SeriesInstanceUID, SopInstanceUID, StudyInstanceUID, made_up_series
 from edge.domain.outcome import OutcomeKind
 from edge.domain.series import UnusableInstance
 from edge.domain.unusable import UnusableReason
@@ -353,7 +353,7 @@ def test_slow_decoding_of_others_is_not_quiet() -> None:
 def test_damage_that_names_no_series_bars_a_negative_for_all_of_its_association() -> None:
     nameless = UnusableInstance(
         StudyInstanceUID(""),
-        SeriesInstanceUID("made.up"),
+        made_up_series(SopInstanceUID("7.7")),
         SopInstanceUID("7.7"),
         UnusableReason.NOT_DICOM,
         True,
@@ -390,7 +390,7 @@ def test_a_file_out_of_reach_bars_a_negative_and_holds_nobody_else_up(
         assert {str(o.series.series_instance_uid): o.kind for o in outcomes} == {
             "1.2.3": OutcomeKind.INCOMPLETE,
             "9.9": OutcomeKind.NO_FINDING,
-            "unknown.1.2.3.4": OutcomeKind.FAILED,
+            made_up_series(SopInstanceUID("1.2.3.4")): OutcomeKind.FAILED,
         }
 
     play(script, deadline_s=0.5)
