@@ -41,9 +41,9 @@ def _items(encapsulated: bytes) -> list[tuple[int, int]]:
     """Where the value of each item begins and how long it is; the first is the Basic Offset Table."""
     found: list[tuple[int, int]] = []
     at, end = 0, len(encapsulated)
-    if encapsulated.endswith(_DELIMITER):
-        end -= len(_DELIMITER)
-    while at < end:
+    # Only between items: a last fragment without a delimiter after it may hold the same bytes.
+    delimiter = end - len(_DELIMITER) if encapsulated.endswith(_DELIMITER) else end
+    while at < end and at != delimiter:
         if at + _HEAD.size > end or len(found) > MAX_FRAGMENTS:
             raise RejectInput(UnusableReason.BAD_FRAGMENTS)
         tag, length = _HEAD.unpack_from(encapsulated, at)

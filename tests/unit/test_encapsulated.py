@@ -6,7 +6,7 @@ import struct
 from itertools import accumulate
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydicom.encaps import encapsulate
 
@@ -25,6 +25,7 @@ def table(*offsets: int) -> bytes:
     return item(struct.pack(f"<{len(offsets)}L", *offsets))
 
 
+@example([DELIMITER], False, b"")
 @given(FRAGMENTS, st.booleans(), st.sampled_from([b"", DELIMITER]))
 def test_the_fragments_of_one_frame_are_joined(fragments: list[bytes], offset: bool, end: bytes) -> None:
     begin = table(0) if offset else table()
