@@ -6,7 +6,7 @@ import os
 import resource
 import threading
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import ExitStack, closing
 
 from edge import __version__
 from edge.clock import SystemClock
@@ -57,17 +57,19 @@ def run_receiver(settings: Settings, workers: int = 0) -> None:
             emitter.registry,
             lambda: Health(inbox.free_bytes() > floor_bytes, {"free_bytes": inbox.free_bytes()}),
         )
-        with closing(endpoint):
-            receiver.start()
-            further.start()
+        # However serving ends: a thread left behind would keep the process and its port, and store nothing.
+        with closing(endpoint), ExitStack() as ends:
             removing = threading.Thread(target=_remove, args=(inbox.removals(), stopping, emitter.emit))
             removing.start()
+            ends.callback(removing.join)
+            ends.callback(stopping.set)
+            receiver.start()
+            ends.callback(receiver.stop)
+            further.start()
+            ends.callback(further.stop)
             emitter.emit(ApplianceStarted("receiver", __version__, f"recovered {found}"))
             receiver.serve(stopping)
             emitter.emit(ApplianceStopping("receiver", "signal"))
-            further.stop()
-            receiver.stop()
-            removing.join()
 
 
 def _remove(removals: Removals, stopping: threading.Event, emit: Callable[[Happening], None]) -> None:
