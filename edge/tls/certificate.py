@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -25,15 +26,22 @@ class Certificate:
 
 def certificate_from_der(der: bytes) -> Certificate:
     """Raises ValueError when it is no X.509 certificate, or one nobody can read."""
-    try:
-        return _read(x509.load_der_x509_certificate(der))
-    except (x509.InvalidVersion, x509.DuplicateExtension) as error:
-        raise ValueError(str(error)) from error
+    return _all_read(lambda: [x509.load_der_x509_certificate(der)])[0]
 
 
 def certificates_in(path: Path) -> list[Certificate]:
     """Every certificate of a PEM file, in its order; raises OSError, or ValueError when there is none."""
-    return [_read(one) for one in x509.load_pem_x509_certificates(path.read_bytes())]
+    content = path.read_bytes()
+    return _all_read(lambda: x509.load_pem_x509_certificates(content))
+
+
+def _all_read(load: Callable[[], list[x509.Certificate]]) -> list[Certificate]:
+    try:
+        return [_read(one) for one in load()]
+    except MemoryError:
+        raise
+    except Exception as error:  # what x509 raises for a name or version it does not know has no common base
+        raise ValueError(str(error)) from error
 
 
 def _read(certificate: x509.Certificate) -> Certificate:

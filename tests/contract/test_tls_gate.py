@@ -11,6 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import ExtensionOID
 
 from edge.clock import SystemClock
 from edge.dicom.peers import Peer
@@ -24,6 +28,7 @@ from edge.telemetry.tls_events import (
     TlsHandshakeFailed,
     TlsHappening,
 )
+from edge.tls.lab import Authority
 from edge.tls.profile import client_context, show_certificate
 from tests.contract.certificates import OTHER, OWN, SCANNER, Lab, s_client
 
@@ -225,6 +230,42 @@ def test_a_broken_new_file_keeps_the_old_one_loudly(lab: Lab, door: Door) -> Non
     door.gate.look()
     door.gate.look()
     assert isinstance(door.events[1], CertificatesReplaced)
+
+
+def unreadable(lab: Lab, name: str) -> None:
+    """Signed by the lab, with an alternative name of a kind (x400Address) x509 cannot read."""
+    certificate = x509.load_pem_x509_certificate(lab.pair(name).certificate_file.read_bytes())
+    authority = Authority.load(lab.pair("ca"))
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(certificate.subject)
+        .issuer_name(certificate.issuer)
+        .public_key(certificate.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(certificate.not_valid_before_utc)
+        .not_valid_after(certificate.not_valid_after_utc)
+    )
+    for extension in certificate.extensions:
+        if not isinstance(extension.value, x509.SubjectAlternativeName):
+            builder = builder.add_extension(extension.value, extension.critical)
+    name_of_x400 = x509.UnrecognizedExtension(
+        ExtensionOID.SUBJECT_ALTERNATIVE_NAME, bytes.fromhex("3004a3020500")
+    )
+    made = builder.add_extension(name_of_x400, critical=False).sign(authority.key, SHA256())
+    lab.pair(name).certificate_file.write_bytes(made.public_bytes(Encoding.PEM))
+
+
+def test_a_certificate_with_a_strange_name_is_told_of_and_replaces_nothing(lab: Lab, door: Door) -> None:
+    unreadable(lab, SCANNER)
+    s_client(door.port, *shown(lab, SCANNER))
+    assert door.outcome() == "certificate_unreadable"
+    unreadable(lab, OWN)
+    door.gate.look()
+    door.gate.look()
+    assert isinstance(door.events[-1], CertificatesRefused)
+    s_client(door.port, *shown(lab, OTHER))
+    assert door.entered.acquire(timeout=10)
+    assert len(door.peers) == 1
 
 
 def test_the_time_left_is_measured_and_warned_of_once_a_day(lab: Lab) -> None:
