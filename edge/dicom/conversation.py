@@ -190,13 +190,13 @@ class Conversation:
             return Response(UNRECOGNIZED_OPERATION)
         collected = message.sink
         assert self.session is not None
-        data_set = b""
-        if isinstance(collected, Collected):
-            if collected.too_large:
-                return Response(RESOURCE_LIMITATION, "Data set is larger than this service takes")
-            data_set = collected.content()
+        if isinstance(collected, Collected) and collected.too_large:
+            return Response(RESOURCE_LIMITATION, "Data set is larger than this service takes")
         try:
+            data_set = collected.content() if isinstance(collected, Collected) else b""
             return handler(self.session, Request(message.command, message.context, data_set))
+        except MemoryError:
+            return Response(RESOURCE_LIMITATION, "Out of resources, send again later")
         except Exception as error:  # noqa: BLE001 - boundary: the peer must get an answer
             self._intake.tell(TaskFailed("service", where(error)))
             return Response(PROCESSING_FAILURE, "Internal error")

@@ -59,6 +59,8 @@ def answer_to_error(error: Exception) -> StoreAnswer:
     """Nothing was kept; what the peer should make of it."""
     if isinstance(error, ShedLoad):
         return StoreAnswer(StoreStatus.OUT_OF_RESOURCES, "inbox_full", "Disk floor reached, send again later")
+    if isinstance(error, MemoryError):
+        return StoreAnswer(StoreStatus.OUT_OF_RESOURCES, "enomem", "Out of resources, send again later")
     if isinstance(error, OSError) and error.errno in _NO_RESOURCES:
         name = errno.errorcode[error.errno].lower()
         return StoreAnswer(StoreStatus.OUT_OF_RESOURCES, name, "Out of resources, send again later")
