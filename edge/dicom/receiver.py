@@ -143,7 +143,14 @@ class Receiver:
                     return
                 self._turn_away_oldest()
                 continue
-            self._converse(accepted, str(address[0]), tls)
+            try:
+                self._converse(accepted, str(address[0]), tls)
+            except Exception as error:  # noqa: BLE001 - boundary: those that follow must still get in
+                accepted.close()
+                self._turn_away_oldest()
+                with suppress(MemoryError):  # none left to tell of it either
+                    reason = "no_memory" if isinstance(error, MemoryError) else "internal_error"
+                    self._emit(ConnectionAborted(reason, str(address[0])))
 
     def _converse(self, accepted: socket.socket, address: str, tls: TlsEntrance | None) -> None:
         try:
@@ -160,10 +167,13 @@ class Receiver:
             self._turn_away_oldest()
         try:
             thread.start()
-        except RuntimeError:  # no thread to be had: the memory ceiling, or a limit of the system
-            self._emit(ConnectionAborted("no_thread", address))
+        except (
+            RuntimeError,
+            MemoryError,
+        ):  # no thread to be had: the memory ceiling, or a limit of the system
             self._forget(conversation)
             connection.close()
+            self._emit(ConnectionAborted("no_thread", address))
 
     def _run(self, conversation: Conversation) -> None:
         try:

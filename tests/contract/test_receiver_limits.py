@@ -94,6 +94,21 @@ def test_a_hundred_idle_sockets_lock_nobody_out(start: Start, series: tuple[Data
         told_of(running, "too_many_connections")
 
 
+def test_a_connection_without_memory_ends_alone(
+    start: Start, series: tuple[Dataset, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none_left(*_: object) -> None:
+        raise MemoryError
+
+    running = start()
+    with monkeypatch.context() as patched:
+        patched.setattr("edge.dicom.receiver.Conversation", none_left)
+        with socket.create_connection(("127.0.0.1", running.port), timeout=5) as other:
+            assert other.recv(1) == b""
+    told_of(running, "no_memory")
+    assert send(running, *series) == [0x0000] * len(series)
+
+
 def test_places_for_one_address_and_one_title_are_counted(start: Start) -> None:
     running = start(max_associations_per_ae_title=1, max_associations_per_address=2)
     first = associate(running)
