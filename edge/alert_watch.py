@@ -158,6 +158,11 @@ class AlertWatch:
     def _waited(self, followed: Followed, rung: RungState, *, forgot: bool) -> Followed:
         now, plan = self._clock.utc(), self._plan(followed)
         event = due(followed.life, plan, now)
+        if event is AlertEvent.RETIMED:
+            life, _ = advance(followed.life, event, plan, now)
+            after = replace(followed, life=life)
+            self._register.follow(after, event, ())
+            return after
         if event is AlertEvent.LIFETIME_ELAPSED:
             life, _ = advance(followed.life, event, plan, now)
             after = replace(followed, life=life)

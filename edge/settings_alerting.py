@@ -66,7 +66,7 @@ class AlertingSettings(BaseModel):
         default=14400.0, gt=0, description="Whoever acknowledged is reminded after this until it is closed."
     )
     lifetime_s: float = Field(
-        default=14400.0, gt=0, description="A page nobody acknowledged expires after this, with an alarm."
+        default=14400.0, gt=0, description="A page whose plan was rung in vain expires after this."
     )
 
     def plan(self, urgency: Urgency) -> Plan:

@@ -39,6 +39,7 @@ class AlertEvent(StrEnum):
     RAISED_AGAIN = "raised_again"
     WAIT_ELAPSED = "wait_elapsed"
     LIFETIME_ELAPSED = "lifetime_elapsed"
+    RETIMED = "retimed"
 
 
 class Act(StrEnum):
@@ -108,6 +109,7 @@ TRANSITIONS: dict[tuple[Stage, AlertEvent], Move] = {
         for s in (_S.ACKNOWLEDGED, _S.CLOSED, _S.RETRACTED, _S.EXPIRED)
         for e in (_E.PUBACK, _E.NOBODY_LISTENS, _E.PAGER_ANSWERED)
     },
+    **{(s, _E.RETIMED): Move(s) for s in (*_OPEN, _S.ACKNOWLEDGED)},
     **{(s, _E.HUMAN_ACKNOWLEDGED): Move(s) for s in (_S.ACKNOWLEDGED, _S.CLOSED, _S.RETRACTED)},
 }
 
@@ -126,6 +128,9 @@ def advance(life: Lifecycle, event: AlertEvent, plan: Plan, now: datetime) -> tu
     if event is AlertEvent.RAISED_AGAIN:
         return opened(life.alert_id, now, plan, pages=life.pages), Act.NOTHING
     after = life
+    if event is AlertEvent.RETIMED:
+        since, began = min(life.stage_since, now), min(life.opened_at, now)
+        return _timed(replace(life, stage_since=since, opened_at=began), plan, now), move.act
     if move.stage is not life.stage:
         after = replace(life, stage=move.stage, stage_since=now)
     if move.act is Act.ESCALATE:
@@ -142,17 +147,25 @@ def advance(life: Lifecycle, event: AlertEvent, plan: Plan, now: datetime) -> tu
 
 
 def due(life: Lifecycle, plan: Plan, now: datetime) -> AlertEvent | None:
-    """The timer that has run out."""
-    if not life.pages:
+    """The timer that has run out, or RETIMED where it lies farther off than the plan ever waits.
+
+    The latter is a clock that was set back. One that was set forward, or a long time away, lets no page
+    expire before its last step was rung in vain.
+    """
+    if not life.pages or life.due_at is None:
         return None
-    if life.stage in _OPEN and now >= life.opened_at + timedelta(seconds=plan.lifetime_s):
+    latest = _timed(life, plan, now).due_at
+    if latest is not None and life.due_at > latest:
+        return AlertEvent.RETIMED
+    old = now >= life.opened_at + timedelta(seconds=plan.lifetime_s)
+    if life.stage in _OPEN and life.exhausted and old:
         return AlertEvent.LIFETIME_ELAPSED
-    return AlertEvent.WAIT_ELAPSED if life.due_at is not None and now >= life.due_at else None
+    return AlertEvent.WAIT_ELAPSED if now >= life.due_at else None
 
 
 def wants_offering(life: Lifecycle, plan: Plan, last_offer: datetime, now: datetime) -> bool:
     """The broker has it and no pager answers: the broker may have lost what it promised to keep."""
-    waited = now - last_offer >= timedelta(seconds=plan.offer_s)
+    waited = not last_offer <= now < last_offer + timedelta(seconds=plan.offer_s)
     return life.pages and life.stage is Stage.PUBLISHED and waited
 
 

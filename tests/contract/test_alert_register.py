@@ -243,11 +243,34 @@ def test_an_answer_to_an_earlier_page_does_not_answer_a_new_one(ward: Ward) -> N
 def test_an_unanswered_page_expires_with_an_alarm(ward: Ward) -> None:
     ward.says(alert())
     ward.broker_takes()
-    ward.waits(601)
+    for _ in range(3):
+        ward.waits(20)
+        ward.broker_takes()
+    ward.waits(541)
     assert ward.stage is Stage.EXPIRED
     assert AlertUnanswered("a1", "bleed", "expired") in ward.happenings
+    rung = ward.escalated()
     ward.waits(1000)
-    assert ward.escalated() == []
+    assert ward.escalated() == rung
+
+
+def test_a_clock_set_forward_rings_the_whole_plan_before_a_page_expires(ward: Ward) -> None:
+    ward.says(alert())
+    ward.broker_takes()
+    for seconds in (5 * 3600, 20, 20):
+        ward.waits(seconds)
+        ward.broker_takes()
+    assert [role for role, _ in ward.escalated()] == ["oncall", "all", "all"]
+    assert ward.stage is Stage.EXPIRED
+
+
+def test_a_clock_set_back_keeps_nobody_waiting_longer_than_the_plan(ward: Ward) -> None:
+    ward.says(alert())
+    ward.broker_takes()
+    ward.waits(-6 * 3600)
+    assert len(ward.ledger.alerts.to_offer(9)) <= 1
+    ward.waits(20)
+    assert ward.escalated() == [("oncall", "no_delivery")]
 
 
 def test_the_trail_tells_who_was_rung_and_who_answered(ward: Ward) -> None:

@@ -114,6 +114,8 @@ def test_an_unanswered_page_expires_with_an_alarm_and_may_still_be_acknowledged(
     life, _ = after(AlertEvent.PAGER_ANSWERED)
     end = START + timedelta(seconds=7200)
     assert due(life, PLAN, end - timedelta(seconds=1)) is AlertEvent.WAIT_ELAPSED
+    assert due(life, PLAN, end) is AlertEvent.WAIT_ELAPSED, "others have not been rung yet"
+    life, _ = after(*[AlertEvent.WAIT_ELAPSED] * 4, life=life)
     assert due(life, PLAN, end) is AlertEvent.LIFETIME_ELAPSED
     expired, act = advance(life, AlertEvent.LIFETIME_ELAPSED, PLAN, end)
     assert (expired.stage, act, expired.due_at) == (Stage.EXPIRED, Act.ALARM, None)
