@@ -28,7 +28,9 @@ from tests.contract.reading import stored, write
 from tests.contract.receiving import small_series
 from tests.fakes.clock import FakeClock
 
-SLICES = 12
+# `edge.intake` reads four instances ahead of the one that is due.
+UNDER_WAY = 5
+SLICES = 3 * UNDER_WAY
 
 
 def series(folder: Path) -> list[InstanceStored]:
@@ -49,11 +51,12 @@ def pool() -> Iterator[DecoderPool]:
         yield pool
 
 
-def test_two_frames_are_under_way_at_any_time(tmp_path: Path, pool: DecoderPool) -> None:
-    entries, together = series(tmp_path), Barrier(2)
+def test_as_many_frames_as_are_read_ahead_are_under_way_at_once(tmp_path: Path, pool: DecoderPool) -> None:
+    # A barrier for fewer could leave the one that is due waiting for one that only comes after it.
+    entries, together = series(tmp_path), Barrier(UNDER_WAY)
 
     def decode(frame: CompressedFrame) -> NDArray[Any]:
-        together.wait(30)  # raises where nobody else decodes meanwhile
+        together.wait(30)  # raises where fewer than that decode meanwhile
         return pool.decode(frame)
 
     around: Any = SimpleNamespace(
