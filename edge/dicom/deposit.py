@@ -20,10 +20,6 @@ from edge.errors import EdgeError
 from edge.ports import Incoming
 from edge.telemetry.events import Happening, InstanceReceived, InstanceRefused
 
-# Small fragments are copied together first: hashing and writing each PDU of 16 KiB for itself costs more
-# than the copy. A PDU of 64 or 128 KiB goes through as it is.
-_SMALL_BYTES, _GATHER_BYTES = 48 << 10, 128 << 10
-
 
 @dataclass(eq=False, slots=True)
 class Session:
@@ -67,7 +63,6 @@ class Deposit:
         self._session = session
         self._size_bytes = 0
         self._answer: StoreAnswer | None = None
-        self._gathered = bytearray()
         self._incoming: Incoming | None = None
         if not usable_uid(request.sop_instance_uid):
             self._answer = BAD_INSTANCE_UID
@@ -77,22 +72,16 @@ class Deposit:
         except Exception as error:  # noqa: BLE001 - boundary: whatever it was, the peer must hear no
             self._answer = answer_to_error(error)
 
-    def write(self, fragment: memoryview) -> None:
-        """Into the store, in pieces worth a system call."""
-        self._size_bytes += len(fragment)
+    def write(self, *fragments: memoryview) -> None:
+        """Into the store; what came together goes there in one call of the system."""
+        self._size_bytes += sum(map(len, fragments))
         if self._incoming is None:
             return
         if self._size_bytes > self._books.max_instance_bytes:
             self._refuse(TOO_LARGE)
             return
         try:
-            if len(fragment) < _SMALL_BYTES:
-                self._gathered += fragment
-                if len(self._gathered) < _GATHER_BYTES:
-                    return
-            self._flush(self._incoming)
-            if len(fragment) >= _SMALL_BYTES:
-                self._incoming.write(fragment)
+            self._incoming.write(*fragments)
         except Exception as error:  # noqa: BLE001 - boundary: the peer must get an answer
             self._refuse(answer_to_error(error))
 
@@ -103,7 +92,6 @@ class Deposit:
             self._refuse(EMPTY_DATA_SET)
         if self._incoming is not None:
             try:
-                self._flush(self._incoming)
                 reception = self._incoming.commit()
                 self._answer, result = answer_to_reception(reception), reception.value
                 self._session.instances += 1
@@ -122,11 +110,6 @@ class Deposit:
             with suppress(OSError, EdgeError):  # recovery removes what could not be removed now
                 self._incoming.abandon()
             self._incoming = None
-
-    def _flush(self, incoming: Incoming) -> None:
-        if self._gathered:
-            incoming.write(memoryview(self._gathered))
-            self._gathered = bytearray()
 
     def _refuse(self, answer: StoreAnswer) -> None:
         self.abandon()

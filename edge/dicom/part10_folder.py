@@ -48,7 +48,7 @@ def filed_instances(folder: Path) -> list[FiledInstance]:
             sop_class_uid=text(header, "SOPClassUID") or text(meta, "MediaStorageSOPClassUID"),
             transfer_syntax_uid=text(meta, "TransferSyntaxUID"),
             path=str(path.relative_to(folder)),
-            sha256=hashlib.sha256(content).hexdigest(),
+            digest=hashlib.sha256(content).hexdigest(),
             size_bytes=len(content),
         )
         found.setdefault(uid, FiledInstance(text(header, "SeriesInstanceUID"), instance))
@@ -67,7 +67,7 @@ def file_phantom(phantom: HeadPhantom, folder: Path) -> Sequence[FiledInstance]:
             sop_class_uid=str(data_set.SOPClassUID),
             transfer_syntax_uid=str(data_set.file_meta.TransferSyntaxUID),
             path=path.name,
-            sha256=hashlib.sha256(content).hexdigest(),
+            digest=hashlib.sha256(content).hexdigest(),
             size_bytes=len(content),
         )
         filed.append(FiledInstance(str(data_set.SeriesInstanceUID), instance))

@@ -13,14 +13,15 @@ from edge.domain.identity import AssociationId, SopInstanceUID
 class StoredInstance:
     """One durable Part 10 file of the inbox; `path` is relative to the state folder.
 
-    `frame` asks for one frame of it, counted from 1; None is all of it.
+    `digest` is of its data set; the length tells the algorithm. `frame` asks for one frame, counted from 1;
+    None is all of it.
     """
 
     sop_instance_uid: SopInstanceUID
     sop_class_uid: str
     transfer_syntax_uid: str
     path: str
-    sha256: str
+    digest: str
     size_bytes: int
     frame: int | None = None
 
@@ -70,7 +71,7 @@ class ConflictReceived(JournalEntry):
     """Other bytes came under a known SOP Instance UID; `instance` is the first, which is kept."""
 
     instance: StoredInstance
-    refused_sha256: str
+    refused_digest: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -160,7 +160,7 @@ def _provenance(plan: Plan, filed: list[Case]) -> Provenance:
         words += ["--generator", plan.generator] if plan.generator != DEFAULT_GENERATOR else []
     server = plan.server if plan.server in (EMBEDDED, ONNX) else "URL"
     words += ["--server", server, "--pictures", plan.pictures, "--out", "OUT"]
-    contents = sorted(i.sha256 for c in filed for i in c.instances)
+    contents = sorted(i.digest for c in filed for i in c.instances)
     digest = hashlib.sha256("\n".join(contents).encode()).hexdigest() if contents else ""
     labels = hashlib.sha256(plan.labels.read_bytes()).hexdigest() if plan.labels is not None else ""
     return Provenance(shlex.join(words), server, plan.phantoms, plan.seed, plan.generator, digest, labels)

@@ -26,15 +26,20 @@ _BATCH = 16
 _ZEROS = bytes(BLANK_BYTES)
 
 
-def part_path(folder: Path) -> Path:
-    """A name nobody has, in the folder of its first two digits; it says which process the part is of."""
+def part_name() -> str:
+    """One nobody has, in the folder of its first two digits; it says which process the part is of."""
     name = secrets.token_hex(16)
-    return folder / name[:2] / f"{name}.{os.getpid()}{PART}"
+    return f"{name[:2]}/{name}.{os.getpid()}{PART}"
+
+
+def whole_name(part: str) -> str:
+    """What the part is called as a whole instance, in the same folder."""
+    return f"{part.removesuffix(PART).rpartition('.')[0]}.dcm"
 
 
 def whole_path(part: Path) -> Path:
     """Where the part will be as a whole instance."""
-    return part.with_name(part.name.partition(".")[0] + ".dcm")
+    return part.with_name(whole_name(part.name))
 
 
 def parts_of(folder: Path, process: int) -> list[Path]:
@@ -50,9 +55,9 @@ class Blanks:
     They belong to this process: what is left of them after kill -9 the next recovery removes.
     """
 
-    def __init__(self, folder: Path, count: int, room: Callable[[int], bool], *, durable: bool) -> None:
-        self._folder, self._count, self._room, self._durable = folder, count, room, durable
-        self._ready: deque[Path] = deque()
+    def __init__(self, folder: Path, count: int, room: Callable[[int], bool]) -> None:
+        self._folder, self._count, self._room = folder, count, room
+        self._ready: deque[str] = deque()
         self._wanted = threading.Event()
         self._stopping = False
         self._writing = 0
@@ -69,8 +74,8 @@ class Blanks:
     def __len__(self) -> int:
         return len(self._ready)
 
-    def take(self) -> Path | None:
-        """A blank for its taker to write over and rename, or None; either way `written` must follow."""
+    def take(self) -> str | None:
+        """The name of a blank to write over and rename, or None; either way `written` must follow."""
         with self._lock:
             self._writing += 1
         try:
@@ -91,7 +96,7 @@ class Blanks:
         if self._thread is not None:
             self._thread.join()
         while self._ready:
-            self._ready.popleft().unlink(missing_ok=True)
+            (self._folder / self._ready.popleft()).unlink(missing_ok=True)
 
     def _keep_ready(self) -> None:
         while not self._stopping:
@@ -103,26 +108,25 @@ class Blanks:
 
     def _made(self) -> bool:
         """A batch in one folder, so that one sync is for all the names; False when the disk would not."""
-        shard = part_path(self._folder).parent
-        paths = [shard / (shard.name + part_path(self._folder).name[2:]) for _ in range(_BATCH)]
+        shard = part_name()[:2]
+        names = [f"{shard}/{shard}{part_name()[5:]}" for _ in range(_BATCH)]
         files: list[NewFile] = []
         try:
-            for path in paths:
-                files.append(NewFile(path))
+            for name in names:
+                files.append(NewFile(self._folder / name))
                 files[-1].write(_ZEROS)
                 files[-1].begin_to_sync()
             for file in files:
                 with closing(file):
-                    if self._durable:
-                        file.sync()
-            if self._durable:
-                sync_folder(shard)
+                    file.sync()
+            sync_folder(self._folder / shard)
         except OSError:
             for file in files:
                 file.close()
-                file.path.unlink(missing_ok=True)
+            for name in names:
+                (self._folder / name).unlink(missing_ok=True)
             return False
-        self._ready.extend(paths)
+        self._ready.extend(names)
         return True
 
 

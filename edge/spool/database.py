@@ -12,7 +12,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 from edge.errors import FixConfiguration, ShedLoad
@@ -35,22 +35,28 @@ def sqlite_version() -> str:
     return sqlite3.sqlite_version
 
 
-@contextmanager
-def sqlite_errors(path: Path) -> Generator[None]:
+class sqlite_errors:  # noqa: N801 - a context manager, and a function until it was on the way of each instance
     """Says what SQLite reports in the appliance's words: ShedLoad, FixConfiguration or OSError.
 
     A contradiction (IntegrityError) or misuse (ProgrammingError) is our own bug and stays as it is.
     """
-    try:
-        yield
-    except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
-        raise
-    except sqlite3.DatabaseError as error:
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if not isinstance(error, sqlite3.DatabaseError) or isinstance(
+            error, sqlite3.IntegrityError | sqlite3.ProgrammingError
+        ):
+            return
         if error.sqlite_errorcode in _NO_ROOM:
-            raise ShedLoad(f"{path.name} cannot grow: the disk is full", hint="Free disk space.") from error
+            full = f"{self._path.name} cannot grow: the disk is full"
+            raise ShedLoad(full, hint="Free disk space.") from error
         if error.sqlite_errorcode & _PRIMARY in _DAMAGED:
-            raise _damaged(path, str(error)) from error
-        raise OSError(errno.EIO, f"{error} ({error.sqlite_errorname})", str(path)) from error
+            raise _damaged(self._path, str(error)) from error
+        raise OSError(errno.EIO, f"{error} ({error.sqlite_errorname})", str(self._path)) from error
 
 
 class Writer:
@@ -76,11 +82,12 @@ class Writer:
         self._path = path
         self._lock = threading.Lock()
         self._turns = turns
+        self._turn: AbstractContextManager[None] = nullcontext() if turns is None else turns
         self._failed = False
         self.committed: Callable[[], None] = _nothing
         private_folder(path.parent)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-        with sqlite_errors(path), self._turn():
+        with sqlite_errors(path), self._turn:
             self._connection = _connect(path.absolute().as_uri())
             try:
                 self.checked = joining or _prepare(self._connection, path, schema)
@@ -99,7 +106,7 @@ class Writer:
     @contextmanager
     def transaction(self) -> Generator[sqlite3.Connection]:
         """All or nothing, durable when it ends; after an I/O error nothing more is read or written."""
-        with self._lock, sqlite_errors(self._path), self._turn():
+        with self._lock, sqlite_errors(self._path), self._turn:
             self._refuse_after_failure()
             try:
                 self._connection.execute("BEGIN IMMEDIATE")
@@ -124,18 +131,10 @@ class Writer:
         self._refuse_after_failure()
 
     def close(self) -> None:
-        with self._lock, self._turn():
+        with self._lock, self._turn:
             self._connection.close()
         if self._turns is not None:
             self._turns.close()
-
-    @contextmanager
-    def _turn(self) -> Generator[None]:
-        if self._turns is None:
-            yield
-        else:
-            with self._turns.taken():
-                yield
 
     def _fail(self) -> None:
         self._failed = True

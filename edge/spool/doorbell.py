@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from edge.spool.files import private_folder
@@ -14,15 +13,30 @@ from edge.spool.files import private_folder
 SOCKET_NAME = "doorbell"
 
 
-def ring(state_dir: Path) -> None:
-    """Wakes the agent if it listens; never blocks and never fails, for it is only a hint."""
-    # Not listening, no room in its buffer, no descriptor left: the agent looks by itself every second.
-    with (
-        suppress(OSError),
-        _short_address(state_dir) as address,
-        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as bell,
-    ):
-        bell.sendto(b"\a", address)
+class Bell:
+    """The receiver's end, one for each process; `ring` is safe from many threads.
+
+    It keeps a descriptor of the folder: by way of it any folder has an address under 108 bytes (unix(7),
+    sun_path), and ringing is one call of the system.
+    """
+
+    def __init__(self, state_dir: Path) -> None:
+        self._socket = _datagrams()
+        folder = _opened(private_folder(state_dir))
+        self._address = _address(folder)
+        self._open = ExitStack()
+        self._open.callback(os.close, folder)
+        self._open.callback(self._socket.close)
+
+    def ring(self) -> None:
+        """Wakes the agent if it listens; never blocks and never fails, for it is only a hint."""
+        # Not listening, or no room in its buffer: the agent looks by itself every second.
+        with suppress(OSError):
+            self._socket.sendto(b"\a", self._address)
+
+    def close(self) -> None:
+        """Later rings are heard by nobody."""
+        self._open.close()
 
 
 class Doorbell:
@@ -31,9 +45,12 @@ class Doorbell:
     def __init__(self, state_dir: Path) -> None:
         self._path = private_folder(state_dir) / SOCKET_NAME
         self._path.unlink(missing_ok=True)
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-        with _short_address(state_dir) as address:
-            self._socket.bind(address)
+        self._socket = _datagrams()
+        folder = _opened(state_dir)
+        try:
+            self._socket.bind(_address(folder))
+        finally:
+            os.close(folder)
         self._path.chmod(0o600)
 
     async def wait(self, timeout_s: float) -> None:
@@ -50,11 +67,13 @@ class Doorbell:
         self._path.unlink(missing_ok=True)
 
 
-@contextmanager
-def _short_address(state_dir: Path) -> Generator[str]:
-    """An address under 108 bytes (unix(7), sun_path) for any folder: through an open descriptor of it."""
-    descriptor = os.open(state_dir, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        yield f"/proc/self/fd/{descriptor}/{SOCKET_NAME}"
-    finally:
-        os.close(descriptor)
+def _datagrams() -> socket.socket:
+    return socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+
+
+def _opened(folder: Path) -> int:
+    return os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+
+
+def _address(folder: int) -> str:
+    return f"/proc/self/fd/{folder}/{SOCKET_NAME}"

@@ -40,11 +40,11 @@ VALUES ('association_opened', ?, ?, ?, ?, ?)"""
 
 APPEND_STORED = """
 INSERT INTO entry (kind, association_id, at, sop_instance_uid, sop_class_uid, transfer_syntax_uid,
-                   path, sha256, size_bytes)
+                   path, digest, size_bytes)
 VALUES ('instance_stored', ?, ?, ?, ?, ?, ?, ?, ?)"""
 
 APPEND_CONFLICT = """
-INSERT INTO entry (kind, association_id, at, sop_instance_uid, refused_sha256)
+INSERT INTO entry (kind, association_id, at, sop_instance_uid, refused_digest)
 VALUES ('conflict_received', ?, ?, ?, ?)"""
 
 APPEND_END = """
@@ -144,7 +144,7 @@ class Entries:
                         offered.sop_class_uid,
                         offered.transfer_syntax_uid,
                         offered.path,
-                        offered.sha256,
+                        offered.digest,
                         offered.size_bytes,
                     ),
                 )
@@ -167,8 +167,8 @@ class Entries:
         if refused is not None:
             raise refused
 
-    def conflict(self, association_id: AssociationId, uid: SopInstanceUID, refused_sha256: str) -> None:
-        values = (association_id, self._now(), uid, refused_sha256)
+    def conflict(self, association_id: AssociationId, uid: SopInstanceUID, refused_digest: str) -> None:
+        values = (association_id, self._now(), uid, refused_digest)
         self.write(lambda connection: connection.execute(APPEND_CONFLICT, values))
 
     def announced(

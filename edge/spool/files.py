@@ -7,6 +7,8 @@ import os
 from contextlib import closing
 from pathlib import Path
 
+# IOV_MAX of writev(2) on Linux.
+_MOST_PARTS = 1024
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
@@ -22,16 +24,28 @@ class NewFile:
     For one thread at a time.
     """
 
-    def __init__(self, path: Path, *, over: bool = False) -> None:
-        self.path = path
+    def __init__(self, path: str | Path, *, over: bool = False) -> None:
         how = os.O_WRONLY | os.O_CLOEXEC | (0 if over else os.O_CREAT | os.O_EXCL)
         self._descriptor: int | None = os.open(path, how, 0o600)
 
-    def write(self, part: bytes | memoryview) -> None:
+    def write(self, *parts: bytes | memoryview) -> None:
+        """All of them in one call of the system, if they are not too many for one."""
         assert self._descriptor is not None, "the file is closed"
-        rest = memoryview(part).cast("B")
-        while rest:
-            rest = rest[os.write(self._descriptor, rest) :]
+        if 1 < len(parts) <= _MOST_PARTS:
+            written = os.writev(self._descriptor, parts)
+            for part in parts:
+                if written < len(part):
+                    self._write_one(memoryview(part)[written:])
+                written = max(0, written - len(part))
+        else:
+            for part in parts:
+                self._write_one(part)
+
+    def _write_one(self, part: bytes | memoryview) -> None:
+        assert self._descriptor is not None, "the file is closed"
+        written = os.write(self._descriptor, part)
+        while written < len(part):
+            written += os.write(self._descriptor, memoryview(part)[written:])
 
     def begin_to_sync(self) -> None:
         """Has the kernel write without waiting for it; POSIX_FADV_DONTNEED is how Python says that."""
@@ -61,7 +75,7 @@ def write_new(path: Path, content: bytes) -> None:
         file.sync()
 
 
-def sync_folder(path: Path) -> None:
+def sync_folder(path: str | Path) -> None:
     """Makes the names in a folder survive a power cut."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:

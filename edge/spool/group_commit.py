@@ -15,13 +15,14 @@ _Result = TypeVar("_Result")
 
 
 class _Wish(Generic[_Result]):
-    """What one thread wants written, and what came of it."""
+    """What one thread wants written, and what came of it; `turn` is held until it is its turn, or done."""
 
     def __init__(self, work: Callable[[sqlite3.Connection], _Result]) -> None:
         self._work = work
         self._result: list[_Result] = []
         self.error: BaseException | None = None
         self.done = False
+        self.turn = threading.Lock()
 
     def attempt(self, connection: sqlite3.Connection) -> None:
         self._result = [self._work(connection)]
@@ -35,34 +36,42 @@ class _Wish(Generic[_Result]):
 class GroupCommit:
     """Whoever finds nobody at work does the work of all who came meanwhile; safe from many threads.
 
-    `transaction` is all or nothing, durable when it ends, and entered by one thread at a time.
+    `transaction` is all or nothing, durable when it ends, and entered by one thread at a time. Only threads
+    whose wish is done are woken, and the one whose turn it is: each that wakes in vain takes Python's lock.
     """
 
     def __init__(self, transaction: Callable[[], AbstractContextManager[sqlite3.Connection]]) -> None:
         self._transaction = transaction
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
         self._waiting: list[_Wish[Any]] = []
         self._at_work = False
 
     def run(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
         """What `work` returned, once it is durable; it may be called twice. Raises what either raised."""
         wish = _Wish(work)
-        with self._changed:
+        with self._lock:
+            waits = self._at_work
+            if waits:
+                wish.turn.acquire()
             self._waiting.append(wish)
-            while self._at_work and not wish.done:
-                self._changed.wait()
+            self._at_work = True
+        if waits:
+            wish.turn.acquire()
             if wish.done:
                 return wish.result()
-            self._at_work = True
+        with self._lock:
             together, self._waiting = self._waiting, []
         try:
             self._together(together)
         finally:
-            with self._changed:
+            with self._lock:
                 for each in together:
                     each.done = True
-                self._at_work = False
-                self._changed.notify_all()
+                successor = self._waiting[:1]
+                self._at_work = bool(successor)
+            for each in (*together, *successor):
+                if each is not wish:
+                    each.turn.release()
         return wish.result()
 
     def _together(self, wishes: list[_Wish[Any]]) -> None:

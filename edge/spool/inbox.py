@@ -10,7 +10,7 @@ from edge.domain.identity import AssociationId, SopInstanceUID
 from edge.errors import FixConfiguration
 from edge.ports import Clock
 from edge.spool.blanks import FOLDER, PART, Blanks, finish_part, holds_an_instance, parts_of, whole_path
-from edge.spool.doorbell import ring
+from edge.spool.doorbell import Bell
 from edge.spool.entries import INBOX_DATABASE, Entries
 from edge.spool.files import private_folder, sync_folder
 from edge.spool.incoming import Disk, IncomingInstance, Named
@@ -74,8 +74,10 @@ class Inbox:
             sync_folder(self._folder)
             _refuse_files_without_journal(self._state_dir / INBOX_DATABASE, self._folder)
         self._entries = Entries(state_dir, clock, durable=durable, joining=joining)
-        self._blanks = Blanks(self._folder, blanks, self._has_room, durable=durable)
-        self._disk = Disk(state_dir, self._entries, self._blanks, min_free_bytes, durable)
+        # What blanks save is a commit of the file system, which nobody waits for without syncs.
+        self._blanks = Blanks(self._folder, blanks if durable else 0, self._has_room)
+        self._bell = Bell(state_dir)
+        self._disk = Disk(state_dir, self._entries, self._blanks, self._bell, min_free_bytes, durable)
         if joining:
             self._blanks.start()
 
@@ -83,6 +85,7 @@ class Inbox:
         """Ends the writing; call it once no association is left."""
         self._blanks.close()
         self._entries.close()
+        self._bell.close()
 
     def check(self) -> None:
         """Raises OSError when this process must end, for its journal can no longer be written."""
@@ -96,17 +99,17 @@ class Inbox:
         self, association_id: AssociationId, calling: str, called: str, peer_address: str
     ) -> None:
         self._entries.opened(association_id, calling, called, peer_address)
-        ring(self._state_dir)
+        self._bell.ring()
 
     def association_released(self, association_id: AssociationId) -> None:
         """The first end of an association counts; a second one changes nothing."""
         self._entries.ended(association_id, "association_released", None)
-        ring(self._state_dir)
+        self._bell.ring()
 
     def association_aborted(self, association_id: AssociationId, reason: str) -> None:
         """The first end of an association counts; a second one changes nothing."""
         self._entries.ended(association_id, "association_aborted", reason)
-        ring(self._state_dir)
+        self._bell.ring()
 
     def begin(
         self,
@@ -143,7 +146,7 @@ class Inbox:
     ) -> bool:
         """See dicom.announcing.AnnouncementStore."""
         written = self._entries.announced(association_id, announcement, after)
-        ring(self._state_dir)
+        self._bell.ring()
         return written
 
     def announcement(self, uid: str) -> Announcement | None:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
-from collections.abc import Generator
-from contextlib import closing, contextmanager
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from edge.domain.arrival import Reception, StoredInstance
 from edge.domain.identity import AssociationId, SopInstanceUID
 from edge.errors import InboxFull
-from edge.spool.blanks import FOLDER, Blanks, part_path, whole_path
-from edge.spool.doorbell import ring
+from edge.spool.blanks import FOLDER, Blanks, part_name, whole_name
+from edge.spool.data_set_digest import digest_like
+from edge.spool.doorbell import Bell
 from edge.spool.entries import Entries
 from edge.spool.files import NO_ROOM, NewFile, sync_folder
 
@@ -29,12 +28,17 @@ class Disk:
     state_dir: Path
     entries: Entries
     blanks: Blanks
+    bell: Bell
     min_free_bytes: int
     durable: bool
 
+    def path(self, relative: str) -> str:
+        """Of what a row names; text and no Path, which would take as long as all its calls of the system."""
+        return f"{self.state_dir}/{relative}"
+
     def free_bytes(self) -> int:
         """What this process may still write on the file system of the inbox."""
-        disk = os.statvfs(self.state_dir / FOLDER)
+        disk = os.statvfs(self.path(FOLDER))
         return disk.f_bavail * disk.f_frsize
 
     def require_room(self, size_bytes: int) -> None:
@@ -45,7 +49,7 @@ class Disk:
     def holds(self, first: StoredInstance) -> bool:
         """Whether its file is there and whole; another size is a repeat that a crash kept from its row."""
         try:
-            return (self.state_dir / first.path).stat().st_size == first.size_bytes
+            return os.stat(self.path(first.path)).st_size == first.size_bytes
         except FileNotFoundError:
             return False
 
@@ -61,33 +65,39 @@ class Named:
 
 
 class IncomingInstance:
-    """ports.Incoming on disk. A repeat is hashed, and only written if somebody removed the first file.
-
-    SHA-256 of 0.5 MiB costs 0.27 ms with the instructions that x86 has for it, SHA-1 0.24, BLAKE2b 0.48.
-    """
+    """ports.Incoming on disk. Of a repeat only the digest is made, unless somebody removed the first file."""
 
     def __init__(self, disk: Disk, named: Named, preamble_and_meta: bytes) -> None:
         self._disk, self._named = disk, named
-        self._digest = hashlib.sha256()
-        self._size_bytes = self._unlooked_bytes = 0
+        self._size_bytes = len(preamble_and_meta)
+        self._unlooked_bytes = 0
         self._file: NewFile | None = None
         self._is_new = self._took = False
-        # What exists of it under this name goes when it is given up.
-        self._path: Path | None = None
-        disk.require_room(len(preamble_and_meta))
+        # What exists of it under this name, relative to the state folder, goes when it is given up.
+        self._path: str | None = None
+        # Goes into the file together with the first fragment.
+        self._head: tuple[bytes, ...] = (preamble_and_meta,)
+        disk.require_room(self._size_bytes)
         first = disk.entries.first(named.sop_instance_uid)
+        self._is_repeat = first is not None
+        self._digest = digest_like(first and first.digest)
         if first is None or not disk.holds(first):
             self._open()
-        try:
-            self._put(preamble_and_meta)
-        except BaseException:
-            self.abandon()
-            raise
 
-    def write(self, fragment: bytes | memoryview) -> None:
+    def write(self, *fragments: bytes | memoryview) -> None:
         """See the port."""
-        self._digest.update(fragment)
-        self._put(fragment)
+        size_bytes = 0
+        for fragment in fragments:
+            self._digest.update(fragment)
+            size_bytes += len(fragment)
+        self._size_bytes += size_bytes
+        if self._file is None:
+            return
+        self._unlooked_bytes += size_bytes
+        if self._unlooked_bytes > _LOOK_EVERY_BYTES:
+            self._disk.require_room(size_bytes)
+            self._unlooked_bytes = 0
+        self._put(self._file, *fragments)
 
     def commit(self) -> Reception:
         """File, then row, then return."""
@@ -95,7 +105,7 @@ class IncomingInstance:
             reception = self._committed()
         finally:
             self.abandon()
-        ring(self._disk.state_dir)
+        self._disk.bell.ring()
         return reception
 
     def abandon(self) -> None:
@@ -108,51 +118,47 @@ class IncomingInstance:
             self._took = False
             self._disk.blanks.written()
         if path is not None:
-            path.unlink(missing_ok=True)
+            with suppress(FileNotFoundError):
+                os.unlink(self._disk.path(path))
 
     def _open(self) -> None:
         blank, self._took = self._disk.blanks.take(), True
         # Before it is opened: a blank that cannot be opened goes as well.
-        path = self._path = blank or part_path(self._disk.state_dir / FOLDER)
+        self._path = f"{FOLDER}/{blank or part_name()}"
         self._is_new = blank is None
         try:
-            with _full_disk_is_inbox_full():
-                self._file = NewFile(path, over=blank is not None)
-        except BaseException:
+            self._file = NewFile(self._disk.path(self._path), over=blank is not None)
+        except BaseException as error:
             self.abandon()
+            _say_if_full(error)
             raise
 
-    def _put(self, fragment: bytes | memoryview) -> None:
-        size_bytes = memoryview(fragment).nbytes
-        self._size_bytes += size_bytes
-        if self._file is None:
-            return
-        self._unlooked_bytes += size_bytes
-        if self._unlooked_bytes > _LOOK_EVERY_BYTES:
-            self._disk.require_room(size_bytes)
-            self._unlooked_bytes = 0
-        with _full_disk_is_inbox_full():
-            self._file.write(fragment)
+    def _put(self, file: NewFile, *fragments: bytes | memoryview) -> None:
+        head, self._head = self._head, ()
+        try:
+            file.write(*head, *fragments)
+        except OSError as error:
+            _say_if_full(error)
+            raise
 
     def _committed(self) -> Reception:
         entries, named = self._disk.entries, self._named
         # A repeat has no file of its own, and no use for the path.
-        path = whole_path(self._path).relative_to(self._disk.state_dir) if self._path else ""
         offered = StoredInstance(
             sop_instance_uid=named.sop_instance_uid,
             sop_class_uid=named.sop_class_uid,
             transfer_syntax_uid=named.transfer_syntax_uid,
-            path=str(path),
-            sha256=self._digest.hexdigest(),
+            path=whole_name(self._path) if self._path else "",
+            digest=self._digest.hexdigest(),
             size_bytes=self._size_bytes,
         )
-        first = entries.first(offered.sop_instance_uid)
+        first = entries.first(offered.sop_instance_uid) if self._is_repeat else None
         if first is None:
             first = self._kept(offered)
         if first is None:
             return Reception.STORED
-        if first.sha256 != offered.sha256:
-            entries.conflict(named.association_id, first.sop_instance_uid, offered.sha256)
+        if first.digest != offered.digest:
+            entries.conflict(named.association_id, first.sop_instance_uid, offered.digest)
             return Reception.CONFLICT
         self._repeated(first)
         return Reception.DUPLICATE
@@ -161,7 +167,7 @@ class IncomingInstance:
         try:
             self._disk.entries.duplicate(self._named.association_id, first.sop_instance_uid, self._kept_bytes)
         finally:
-            if self._path == self._disk.state_dir / first.path:
+            if self._path == first.path:
                 # Even without a row for this one: another repeat may count on the file by now.
                 self._path = None
 
@@ -194,18 +200,23 @@ class IncomingInstance:
         """
         if self._path is None:
             raise FileNotFoundError(errno.ENOENT, "the file of a repeat went away while it came", path)
-        target = self._disk.state_dir / path
-        own = target == whole_path(self._path)
-        file, self._file = self._file, None
-        with _full_disk_is_inbox_full():
-            if file is not None:
+        own = path == whole_name(self._path)
+        target = self._disk.path(path)
+        try:
+            if self._file is not None:
+                if self._head:
+                    self._put(self._file)
+                file, self._file = self._file, None
                 self._seal(file)
             if self._disk.durable and self._is_new and own:
-                sync_folder(target.parent)
-            self._path.rename(target)
-            self._path = target
+                sync_folder(os.path.dirname(target))
+            os.rename(self._disk.path(self._path), target)
+            self._path = path
             if self._disk.durable and not own:
-                sync_folder(target.parent)
+                sync_folder(os.path.dirname(target))
+        except OSError as error:
+            _say_if_full(error)
+            raise
 
     def _seal(self, file: NewFile) -> None:
         with closing(file):
@@ -215,11 +226,6 @@ class IncomingInstance:
                 file.cut(self._size_bytes)
 
 
-@contextmanager
-def _full_disk_is_inbox_full() -> Generator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno in NO_ROOM:
-            raise InboxFull from error
-        raise
+def _say_if_full(error: BaseException) -> None:
+    if isinstance(error, OSError) and error.errno in NO_ROOM:
+        raise InboxFull from error

@@ -10,7 +10,7 @@ from edge.domain.identity import AssociationId, SopInstanceUID
 from edge.errors import InboxFull
 
 FIRST_INSTANCE = """
-SELECT sop_instance_uid, sop_class_uid, transfer_syntax_uid, path, sha256, size_bytes
+SELECT sop_instance_uid, sop_class_uid, transfer_syntax_uid, path, digest, size_bytes
 FROM entry WHERE kind = 'instance_stored' AND sop_instance_uid = ?"""
 
 APPEND_DUPLICATE = """

@@ -30,9 +30,9 @@ from edge.spool.entries import INBOX_DATABASE, INBOX_SCHEMA
 
 ENTRIES = """
 SELECT entry.sequence, entry.association_id, entry.at, entry.kind,
-       entry.calling_ae_title, entry.called_ae_title, entry.peer_address, entry.reason, entry.refused_sha256,
+       entry.calling_ae_title, entry.called_ae_title, entry.peer_address, entry.reason, entry.refused_digest,
        entry.sop_instance_uid, entry.announcement,
-       kept.sop_instance_uid, kept.sop_class_uid, kept.transfer_syntax_uid, kept.path, kept.sha256,
+       kept.sop_instance_uid, kept.sop_class_uid, kept.transfer_syntax_uid, kept.path, kept.digest,
        kept.size_bytes
 FROM entry LEFT JOIN entry AS kept
   ON kept.kind = 'instance_stored' AND kept.sop_instance_uid = entry.sop_instance_uid
@@ -124,7 +124,7 @@ def journal_span(state_dir: Path) -> JournalSpan | None:
 
 
 def _arrival(sequence: int, association_id: Any, at: float, kind: str, *columns: Any) -> Arrival:
-    calling, called, peer_address, reason, refused_sha256, uid, announcement, *kept = columns
+    calling, called, peer_address, reason, refused_digest, uid, announcement, *kept = columns
     entry = (sequence, association_id, at)
     match kind:
         case "association_opened":
@@ -134,7 +134,7 @@ def _arrival(sequence: int, association_id: Any, at: float, kind: str, *columns:
         case "duplicate_received":
             return DuplicateReceived(*entry, StoredInstance(*kept))
         case "conflict_received":
-            return ConflictReceived(*entry, StoredInstance(*kept), refused_sha256)
+            return ConflictReceived(*entry, StoredInstance(*kept), refused_digest)
         case "association_released":
             return AssociationReleased(*entry)
         case "association_aborted":

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
 
 _FAILED = b"failed\n"
@@ -22,13 +20,11 @@ class Turns:
         if first:
             os.ftruncate(self._descriptor, 0)
 
-    @contextmanager
-    def taken(self) -> Generator[None]:
+    def __enter__(self) -> None:
         fcntl.flock(self._descriptor, fcntl.LOCK_EX)
-        try:
-            yield
-        finally:
-            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+
+    def __exit__(self, *_: object) -> None:
+        fcntl.flock(self._descriptor, fcntl.LOCK_UN)
 
     def fail(self) -> None:
         """After a failed sync the kernel forgets the lost pages: what the others commit may stand on them."""

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from edge.domain.identity import AssociationId
-from edge.spool.doorbell import Doorbell, ring
+from edge.spool.doorbell import Bell, Doorbell
 from edge.spool.inbox import Inbox
 from tests.contract.spool_child import ROOT
 from tests.contract.storing import store
@@ -41,7 +41,7 @@ def state_dir(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 def test_a_ring_of_another_process_wakes_who_waits(state_dir: Path) -> None:
     bell = Doorbell(state_dir)
-    program = "import sys, pathlib, edge.spool.doorbell as d; d.ring(pathlib.Path(sys.argv[1]))"
+    program = "import sys, pathlib, edge.spool.doorbell as d; d.Bell(pathlib.Path(sys.argv[1])).ring()"
 
     async def wait_and_be_rung() -> None:
         waiting = asyncio.create_task(bell.wait(NEVER_S))
@@ -55,28 +55,29 @@ def test_a_ring_of_another_process_wakes_who_waits(state_dir: Path) -> None:
 
 
 def test_a_ring_before_the_wait_is_not_lost_and_many_count_once(state_dir: Path) -> None:
-    bell = Doorbell(state_dir)
+    bell, ringing = Doorbell(state_dir), Bell(state_dir)
     for _ in range(1000):
-        ring(state_dir)
+        ringing.ring()
     assert waited(bell, NEVER_S) < SOON_S
     assert waited(bell, 0.1) >= 0.1
     bell.close()
 
 
 def test_ringing_where_nobody_listens_is_harmless(tmp_path: Path) -> None:
-    ring(tmp_path)
-    ring(tmp_path / "missing")
-    bell = Doorbell(tmp_path)
-    bell.close()
-    ring(tmp_path)
-    (tmp_path / "doorbell").touch()
-    ring(tmp_path)
+    ringing = Bell(tmp_path / "made")
+    ringing.ring()
+    Doorbell(tmp_path / "made").close()
+    ringing.ring()
+    (tmp_path / "made" / "doorbell").touch()
+    ringing.ring()
+    ringing.close()
+    ringing.ring()
 
 
 def test_a_doorbell_replaces_the_one_of_an_agent_that_was_killed(tmp_path: Path) -> None:
     abandoned = Doorbell(tmp_path)
     bell = Doorbell(tmp_path)
-    ring(tmp_path)
+    Bell(tmp_path).ring()
     assert waited(bell, NEVER_S) < SOON_S
     assert stat.S_IMODE((tmp_path / "doorbell").stat().st_mode) == 0o600
     abandoned._socket.close()
@@ -93,7 +94,7 @@ def test_a_cancelled_wait_leaves_the_bell_usable(tmp_path: Path) -> None:
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting
-        ring(tmp_path)
+        Bell(tmp_path).ring()
         await asyncio.wait_for(bell.wait(NEVER_S), SOON_S)
 
     asyncio.run(cancel_then_wait())

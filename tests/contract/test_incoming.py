@@ -59,7 +59,7 @@ def test_however_it_is_cut_it_is_the_same_instance(inbox: Inbox, tmp_path: Path)
             incoming.write(memoryview(data_set)[start:end])
         assert incoming.commit() is Reception.STORED
     kept = [entry.instance for entry in stored(tmp_path)]
-    assert {i.sha256 for i in kept} == {kept[0].sha256}
+    assert {i.digest for i in kept} == {kept[0].digest}
     assert {(tmp_path / i.path).read_bytes() for i in kept} == {META + data_set}
     assert store(inbox, data_set, uid="1.2.0") is Reception.DUPLICATE
 

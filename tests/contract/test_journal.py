@@ -46,8 +46,8 @@ def fill(inbox: Inbox) -> None:
     inbox.association_released(A)
 
 
-def expected(path: str, sha256: str) -> list[Arrival]:
-    instance = StoredInstance(SopInstanceUID("1.2.3"), CT, EXPLICIT, path, sha256, len(META) + 6)
+def expected(path: str, digest: str) -> list[Arrival]:
+    instance = StoredInstance(SopInstanceUID("1.2.3"), CT, EXPLICIT, path, digest, len(META) + 6)
     return [
         AssociationOpened(1, A, AT, "CT_ER", "EDGE", "10.0.0.7"),
         AssociationOpened(2, B, AT, "CT_ER", "EDGE", "10.0.0.7"),
@@ -84,7 +84,7 @@ def test_entries_come_as_they_were_written_and_in_order(
     found = list(reads.after(0, 10))
     stored = found[2]
     assert isinstance(stored, InstanceStored)
-    assert found == expected(stored.instance.path, stored.instance.sha256)
+    assert found == expected(stored.instance.path, stored.instance.digest)
 
 
 def test_reading_goes_on_after_the_last_entry_seen(journal: tuple[Journal, Callable[[], None]]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import random
 import subprocess
@@ -16,6 +15,7 @@ import pytest
 from pydicom import Dataset, dcmread
 from pynetdicom import AE
 from pynetdicom.pdu_primitives import AsynchronousOperationsWindowNegotiation
+from xxhash import xxh3_128
 
 from edge.domain.arrival import AssociationReleased, InstanceStored
 from tests.contract.receiving import (
@@ -57,7 +57,7 @@ def all_kept(running: Running, files: list[Path]) -> None:
     assert sorted(i.sop_instance_uid for i in stored) == sorted(sent)
     for instance in stored:
         path = running.state_dir / instance.path
-        assert hashlib.sha256(data_set_bytes(path.read_bytes())).hexdigest() == instance.sha256
+        assert xxh3_128(data_set_bytes(path.read_bytes())).hexdigest() == instance.digest
         assert dcmread(path) == sent[instance.sop_instance_uid]
 
 

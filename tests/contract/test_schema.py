@@ -60,6 +60,10 @@ def tables(path: Path) -> dict[str, list[str]]:
         return {n: [str(c[1:6]) for c in connection.execute(f"PRAGMA table_info({n})")] for n in names}
 
 
+# Columns that a later step gave another name.
+RENAMED = {"sha256": "digest", "refused_sha256": "refused_digest"}
+
+
 def content(path: Path, names: list[str], columns: dict[str, str]) -> dict[str, list[tuple[object, ...]]]:
     with closing(sqlite3.connect(path)) as connection:
         return {n: connection.execute(f"SELECT {columns[n]} FROM {n}").fetchall() for n in names}
@@ -89,7 +93,8 @@ def test_the_released_file_becomes_what_a_new_one_is_and_keeps_every_row(tmp_pat
     Writer(path, schema_of(name)).close()
     Writer(tmp_path / "new.db", schema_of(name)).close()
     assert tables(path) == tables(tmp_path / "new.db")
-    assert content(path, list(columns), columns) == before
+    renamed = {n: ", ".join(RENAMED.get(c, c) for c in of.split(", ")) for n, of in columns.items()}
+    assert content(path, list(columns), renamed) == before
 
 
 @pytest.mark.parametrize("name", DATABASES)

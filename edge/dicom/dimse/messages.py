@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,9 +13,9 @@ from edge.dicom.upper_layer.pdu import IS_COMMAND, IS_LAST, PresentationDataValu
 
 
 class Sink(Protocol):
-    """Takes the fragments of one data set as they come; a fragment holds for the length of the call."""
+    """Takes the fragments of one data set as they come; they hold for the length of the call."""
 
-    def write(self, fragment: memoryview) -> None: ...
+    def write(self, *fragments: memoryview) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +36,11 @@ class Collected:
         self._content = bytearray()
         self.too_large = False
 
-    def write(self, fragment: memoryview) -> None:
-        self.too_large = self.too_large or len(self._content) + len(fragment) > self._most_bytes
-        if not self.too_large:
-            self._content += fragment
+    def write(self, *fragments: memoryview) -> None:
+        for fragment in fragments:
+            self.too_large = self.too_large or len(self._content) + len(fragment) > self._most_bytes
+            if not self.too_large:
+                self._content += fragment
 
     def content(self) -> bytes:
         return bytes(self._content)
@@ -69,19 +71,20 @@ class Assembly:
         """Whether a message has begun and not ended."""
         return self._expected is not None or bool(self._command)
 
-    def take(self, values: Iterable[PresentationDataValue]) -> Iterator[Message]:
+    def take(self, values: Sequence[PresentationDataValue]) -> Iterator[Message]:
         """Each message as it becomes whole; to be run to its end before the next bytes are received."""
-        for context_id, control, payload in values:
-            expected = self._expected
+        at = 0
+        while at < len(values):
+            context_id, control, payload = values[at]
             if not control & IS_COMMAND:
-                if expected is None or expected.sink is None or expected.context_id != context_id:
-                    raise InvalidCommand("data_set_unexpected")
-                expected.sink.write(payload)
-                if control & IS_LAST:
-                    self._expected = None
-                    yield expected
+                fragments = _fragments(values, at)
+                at += len(fragments)
+                whole = self._data(context_id, fragments, is_last=bool(values[at - 1][1] & IS_LAST))
+                if whole is not None:
+                    yield whole
                 continue
-            if expected is not None:
+            at += 1
+            if self._expected is not None:
                 raise InvalidCommand("command_within_data_set")
             message = self._command_fragment(context_id, control, payload)
             if message is None:
@@ -90,6 +93,16 @@ class Assembly:
                 yield message
             else:
                 self._expected = message
+
+    def _data(self, context_id: int, fragments: list[memoryview], *, is_last: bool) -> Message | None:
+        expected = self._expected
+        if expected is None or expected.sink is None or expected.context_id != context_id:
+            raise InvalidCommand("data_set_unexpected")
+        expected.sink.write(*fragments)
+        if not is_last:
+            return None
+        self._expected = None
+        return expected
 
     def _command_fragment(self, context_id: int, control: int, payload: memoryview) -> Message | None:
         context = self._contexts.get(context_id)
@@ -107,3 +120,16 @@ class Assembly:
         self._command.clear()
         sink = self._sink_for(context, command) if command.has_data_set else None
         return Message(context_id, context, command, sink)
+
+
+def _fragments(values: Sequence[PresentationDataValue], at: int) -> list[memoryview]:
+    """Of one data set from `at` on, to its last or to the end of `values`."""
+    context_id = values[at][0]
+    found: list[memoryview] = []
+    for other_id, control, payload in itertools.islice(values, at, None):
+        if control & IS_COMMAND or other_id != context_id:
+            break
+        found.append(payload)
+        if control & IS_LAST:
+            break
+    return found

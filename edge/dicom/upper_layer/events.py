@@ -40,7 +40,7 @@ class AssociationRejected:
 
 @dataclass(frozen=True, slots=True)
 class DataReceived:
-    """P-DATA indication: the values of one P-DATA-TF.
+    """P-DATA indication: the values of one P-DATA-TF, or of several that came together.
 
     Their payloads are views into the layer's own buffer and hold until the next call of `space` or
     `receive`: write them away or copy them before.

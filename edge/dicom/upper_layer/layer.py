@@ -23,6 +23,8 @@ from edge.dicom.upper_layer.table import TRANSITIONS, Event, State
 
 # 128 presentation contexts with all our transfer syntaxes in each fit into it.
 LONGEST_ASSOCIATE_BYTES = 65536
+# What is read at once, as far as it has come: each call costs more than the bytes of a small PDU.
+_BUFFER_BYTES = 256 << 10
 # Some senders forget that the length offered to them counts the PDU's inner headers.
 _INNER_HEADERS_BYTES = 1024
 
@@ -50,7 +52,7 @@ class UpperLayer:
         self._machine = Machine()
         self._longest_data = max_pdu_bytes + _INNER_HEADERS_BYTES
         # Pages nobody writes to are not there: an idle connection costs none of it.
-        size = HEADER_BYTES + max(2 * self._longest_data, LONGEST_ASSOCIATE_BYTES)
+        size = HEADER_BYTES + max(2 * self._longest_data, LONGEST_ASSOCIATE_BYTES, _BUFFER_BYTES)
         self._buffer = memoryview(bytearray(size))
         self._begin = self._end = 0
         self._deaf = False
@@ -133,7 +135,7 @@ class UpperLayer:
             if self._deaf or self.should_close or self._end - self._begin < HEADER_BYTES:
                 return None
             try:
-                if not self._read_pdu():
+                if not self._read_data() and not self._read_pdu():
                     return None
             except InvalidPdu as invalid:
                 # Where the next PDU begins is no longer known.
@@ -194,6 +196,15 @@ class UpperLayer:
         """Nothing happens when it was not running."""
         if self.artim_running:
             self._machine.turn(Event.ARTIM_EXPIRED)
+
+    def _read_data(self) -> bool:
+        """All the P-DATA-TF that are there and hold one value each, as those of an image do, in one event."""
+        if self.state is not State.DATA_TRANSFER:
+            return False
+        values, self._begin = pdu.data_run(self._buffer, self._begin, self._end, self._longest_data)
+        if values:
+            self._machine.turn(Event.DATA_PDU, values)
+        return bool(values)
 
     def _read_pdu(self) -> bool:
         """False while the PDU is not all there."""

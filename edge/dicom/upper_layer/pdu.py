@@ -15,6 +15,8 @@ PresentationDataValue = tuple[int, int, memoryview]
 _HEADER = Struct(">BxL")
 _VALUE = Struct(">LBB")
 _VALUE_BYTES = 6
+# Both in one, for a PDU with one value.
+_RUN = Struct(">BxLLBB")
 _ABORT = Struct(">BxLxxBB")
 _REJECT = Struct(">BxLxBBB")
 
@@ -31,6 +33,7 @@ class PduType(IntEnum):
     ABORT = 7
 
 
+_DATA_TF = int(PduType.DATA_TF)
 RELEASE_RQ = _HEADER.pack(PduType.RELEASE_RQ, 4) + bytes(4)
 RELEASE_RP = _HEADER.pack(PduType.RELEASE_RP, 4) + bytes(4)
 _KNOWN = frozenset(int(kind) for kind in PduType)
@@ -72,6 +75,27 @@ def data_values(buffer: memoryview, at: int, end: int) -> list[PresentationDataV
     if not values:
         raise InvalidPdu(AbortReason.INVALID_PDU_PARAMETER, "pdu_without_pdv")
     return values
+
+
+def data_run(buffer: memoryview, at: int, end: int, longest: int) -> tuple[list[PresentationDataValue], int]:
+    """Those of all whole P-DATA-TF from `at` on that hold one value each, and where they end.
+
+    It stops at anything else, also what is wrong, and leaves that to `header` and `data_values`.
+    """
+    values: list[PresentationDataValue] = []
+    while end - at >= _RUN.size:
+        kind, length, value_length, context_id, control = _RUN.unpack_from(buffer, at)
+        stop = at + HEADER_BYTES + length
+        if (
+            kind != _DATA_TF
+            or stop > end
+            or not _VALUE_BYTES <= length <= longest
+            or length - 4 != value_length
+        ):
+            break
+        values.append((context_id, control, buffer[at + _RUN.size : stop]))
+        at = stop
+    return values, at
 
 
 def data_pdus(context_id: int, content: bytes, *, is_command: bool, max_pdu_bytes: int) -> bytes:
