@@ -45,11 +45,11 @@ def run_receiver(settings: Settings, workers: int = 0) -> None:
     if os.geteuid() == 0:
         emitter.emit(RanAsRoot("receiver"))
     with (
-        exclusive(state_dir, "receiver"),
+        exclusive(state_dir, "receiver") as held,
         closing(Inbox(state_dir, min_free_bytes=floor_bytes, clock=clock, blanks=BLANKS)) as inbox,
     ):
         found = inbox.recover()
-        further = Workers(settings, (workers or settings.dicom.workers) - 1, inbox, emitter.emit)
+        further = Workers(settings, (workers or settings.dicom.workers) - 1, inbox, emitter.emit, held)
         receiver = receiver_on(inbox, settings, emitter.emit, share_port=bool(further))
         endpoint = TelemetryEndpoint(
             settings.telemetry.host,

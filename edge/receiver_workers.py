@@ -19,6 +19,7 @@ from edge.errors import where
 from edge.settings import Settings
 from edge.signals import stop_requested
 from edge.spool.inbox import Inbox
+from edge.spool.lock import Held
 from edge.telemetry.events import Happening, TaskFailed
 
 # 72 MiB of disk for each process, refilled while they are used up; a series of 36 slices waits for none.
@@ -32,15 +33,17 @@ class Workers:
     """`count` processes from `start` to `stop`; one that dies is replaced, and what it left open is aborted.
 
     `emit` gets their happenings, so that log and metrics stay in one place; the SO_REUSEPORT of the kernel
-    deals out connections. The limits on associations hold in each process for itself.
+    deals out connections. The limits on associations hold in each process for itself. Each of them keeps
+    `held`, so that nobody takes the state folder over before the last has ended, whatever ended this one.
     """
 
     def __init__(
-        self, settings: Settings, count: int, inbox: Inbox, emit: Callable[[Happening], None]
+        self, settings: Settings, count: int, inbox: Inbox, emit: Callable[[Happening], None], held: Held
     ) -> None:
         self._settings = settings
         self._inbox = inbox
         self._emit = emit
+        self._held = held
         self._stopping = threading.Event()
         self._processes: list[BaseProcess | None] = [None] * count
         self._threads = [threading.Thread(target=self._keep, args=(n,), daemon=True) for n in range(count)]
@@ -89,7 +92,7 @@ class Workers:
         happenings, telling = fresh.Pipe(duplex=False)
         with closing(happenings):
             with closing(telling):
-                process = fresh.Process(target=work, args=(self._settings, telling), daemon=True)
+                process = fresh.Process(target=work, args=(self._settings, telling, self._held), daemon=True)
                 process.start()
             assert process.pid is not None, "it has been started"
             left_open.append(process.pid)
@@ -108,7 +111,7 @@ class Workers:
         return process.exitcode
 
 
-def work(settings: Settings, telling: Connection) -> None:
+def work(settings: Settings, telling: Connection, _held: Held) -> None:
     """One further process, until SIGTERM or the end of its parent."""
     stopping, lock = stop_requested(), threading.Lock()
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -146,7 +149,7 @@ def receiver_on(
 
 
 def _end_with_parent() -> None:
-    """At once: whoever follows the parent takes the journal for its own."""
+    """At once: whoever follows the parent waits for this."""
     parent = parent_process()
     assert parent is not None, "a worker has been started by a receiver"
     parent.join()

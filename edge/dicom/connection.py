@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from struct import pack
@@ -15,8 +16,12 @@ from edge.dicom.admission import Peer
 class TlsEntrance(Protocol):
     """What makes an accepted connection an encrypted one of a known peer; tls_gate.py has it."""
 
-    def enter(self, accepted: socket.socket, address: str, timeout_s: float) -> tuple[ssl.SSLSocket, Peer]:
-        """Raises OSError when there is no agreement; the reason is told by then."""
+    def wrap(self, accepted: socket.socket) -> ssl.SSLSocket:
+        """Takes the connection over and says nothing yet; raises OSError when it is gone."""
+        ...
+
+    def enter(self, encrypted: ssl.SSLSocket, address: str, timeout_s: float) -> Peer:
+        """The handshake; raises OSError when there is no agreement, the reason is told by then."""
         ...
 
     def look(self) -> None:
@@ -40,9 +45,14 @@ class Listener:
 class Connection:
     """Of one thread, but for `interrupt`. Waits raise TimeoutError, and OSError when the peer is gone."""
 
-    def __init__(self, accepted: socket.socket, address: str, tls: TlsEntrance | None) -> None:
+    def __init__(
+        self, accepted: socket.socket, address: str, tls: TlsEntrance | None, now: Callable[[], float]
+    ) -> None:
         self._socket = accepted
         self._tls = tls
+        self._now = now
+        self._interrupted = False
+        self.heard_of = False
         self._timeouts: dict[int, float] = {}
         self.peer = Peer(address)
         # DIMSE is request and response: Nagle's algorithm would make each wait for a delayed ACK.
@@ -50,24 +60,42 @@ class Connection:
 
     def shake_hands(self, timeout_s: float) -> None:
         """TLS, where this listener speaks it; raises OSError when there is no agreement."""
-        if self._tls is not None:
-            self._socket, self.peer = self._tls.enter(self._socket, self.peer.address, timeout_s)
+        if self._tls is None:
+            return
+        ends = self._now() + timeout_s
+        self._await_first_byte(timeout_s)
+        encrypted = self._tls.wrap(self._socket)
+        self._socket = encrypted
+        # Whoever interrupted before this line has shut down a socket that is no longer there.
+        if self._interrupted:
+            raise ConnectionAbortedError("interrupted")
+        left_s = max(0.001, ends - self._now())
+        self.peer = self._tls.enter(encrypted, self.peer.address, left_s)
 
     def receive(self, space: memoryview, timeout_s: float) -> int:
         """How many bytes came, 0 at the end."""
         self._limit(socket.SO_RCVTIMEO, timeout_s)
         try:
-            return self._socket.recv_into(space)
+            count = self._socket.recv_into(space)
         except BlockingIOError as error:
             raise TimeoutError from error
+        self.heard_of = True
+        return count
 
     def send(self, content: bytes, timeout_s: float) -> None:
-        """All of it."""
-        self._limit(socket.SO_SNDTIMEO, timeout_s)
-        try:
-            self._socket.sendall(content)
-        except BlockingIOError as error:
-            raise TimeoutError from error
+        """All of it, in that time: a peer that takes a byte now and then gains none by it."""
+        rest, ends = memoryview(content), self._now() + timeout_s
+        left_s = timeout_s
+        while left_s > 0:
+            self._limit(socket.SO_SNDTIMEO, left_s)
+            try:
+                rest = rest[self._socket.send(rest) :]
+            except BlockingIOError as error:
+                raise TimeoutError from error
+            if not rest:
+                return
+            left_s = ends - self._now()
+        raise TimeoutError
 
     # SSLSocket.shutdown would take the encryption away, and the A-ABORT to come would go out in plain.
 
@@ -77,12 +105,20 @@ class Connection:
             socket.socket.shutdown(self._socket, socket.SHUT_WR)
 
     def interrupt(self) -> None:
-        """Ends a wait in `receive`, from any thread: it returns 0."""
+        """Ends the wait for the peer, from any thread: what is there is still received, and then 0."""
+        self._interrupted = True
         with suppress(OSError):
             socket.socket.shutdown(self._socket, socket.SHUT_RD)
 
     def close(self) -> None:
         self._socket.close()
+
+    def _await_first_byte(self, timeout_s: float) -> None:
+        """Until then nothing of TLS is made: it costs a silent stranger's weight many times over."""
+        self._socket.settimeout(timeout_s)
+        with suppress(TimeoutError):
+            self._socket.recv(1, socket.MSG_PEEK)
+            self.heard_of = True
 
     def _limit(self, option: int, timeout_s: float) -> None:
         """In the kernel on a plain socket: Python's own timeout costs a poll(2) before each recv(2)."""

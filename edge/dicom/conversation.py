@@ -28,13 +28,15 @@ from edge.telemetry.events import ConnectionAborted, TaskFailed
 
 _BY_PROVIDER = (AbortSource.SERVICE_PROVIDER, AbortReason.NOT_SPECIFIED)
 _BY_USER = (AbortSource.SERVICE_USER, AbortReason.NOT_SPECIFIED)
+# What has come by the end of a wait is looked at once: it may have been this side that was late.
+_LAST_LOOK_S = 0.001
 _WRONG_CONTEXT = (AbortSource.SERVICE_PROVIDER, AbortReason.UNEXPECTED_PDU_PARAMETER)
 
 
 class Conversation:
     """`run` returns once the connection is closed and the books of the association with it.
 
-    Only `stop` may be called from another thread.
+    Only `stop` and `turn_away` may be called from another thread.
     """
 
     def __init__(self, connection: Connection, intake: Intake, offer: Offer, patience: Patience) -> None:
@@ -46,12 +48,23 @@ class Conversation:
         self._layer = UpperLayer(max_pdu_bytes=offer.max_pdu_bytes)
         self._assembly = Assembly({}, self._sink_for)
         self._pace = Pace(patience, intake.now())
-        self._why_stopped = ""
+        self.stopped, self._at_once = "", False
+        self._connected = False
+
+    @property
+    def stranger(self) -> tuple[str, bool]:
+        """For strangers.next_to_go."""
+        return self._connection.peer.address, self._connection.heard_of
 
     def stop(self, reason: str) -> None:
         """Breaks the association off as soon as its thread looks up; `reason` in snake_case."""
-        self._why_stopped = self._why_stopped or reason
+        self.stopped = self.stopped or reason
         self._connection.interrupt()
+
+    def turn_away(self, reason: str) -> None:
+        """The same for a stranger, whose own end of the connection is not waited for."""
+        self._at_once = True
+        self.stop(reason)
 
     def run(self) -> None:
         """Never raises: what nobody expected ends this association alone."""
@@ -59,8 +72,8 @@ class Conversation:
             self._converse()
         except OSError:
             # The peer is gone, or never agreed on TLS; its books are closed below.
-            if self._layer.state is State.IDLE:
-                self._tell("tls_handshake_failed")
+            if not self._connected:
+                self._tell(self.stopped or "tls_handshake_failed")
         except Exception as error:  # noqa: BLE001 - boundary: one association must not end the receiver
             self._intake.tell(TaskFailed("association", where(error)))
         finally:
@@ -71,15 +84,19 @@ class Conversation:
         connection, layer, pace = self._connection, self._layer, self._pace
         connection.shake_hands(self._patience.artim_s)
         layer.connected()
+        self._connected = True
         while not layer.should_close:
             space = layer.space()
-            before = self._intake.now()
+            before, artim = self._intake.now(), layer.artim_start
+            allowed_s = pace.allowed_s(before, artim)
             try:
-                count = connection.receive(space, pace.allowed_s(before, layer.artim_running))
+                count = connection.receive(space, max(_LAST_LOOK_S, allowed_s))
             except TimeoutError:
                 self._silent()
             else:
                 self._heard(count, self._intake.now() - before)
+                if allowed_s <= 0 and layer.artim_start == artim:
+                    self._silent()
             sending = layer.bytes_to_send()
             if sending:
                 connection.send(sending, self._patience.idle_s)
@@ -88,10 +105,10 @@ class Conversation:
 
     def _heard(self, count: int, waited_s: float) -> None:
         layer = self._layer
-        if not count and self._why_stopped:
-            self._break_off(self._why_stopped, self._why_stopped, _BY_PROVIDER)
+        if self.stopped and layer.state is not State.AWAITING_CLOSE:
+            self._break_off(self.stopped, self.stopped, _BY_PROVIDER)
             return
-        layer.received(count)
+        layer.received(0 if self._at_once else count)
         while (event := layer.next_event()) is not None:
             self._on(event)
         if layer.state is State.DATA_TRANSFER:
@@ -101,7 +118,7 @@ class Conversation:
                 self._break_off(trouble, trouble, _BY_PROVIDER)
 
     def _silent(self) -> None:
-        if self._layer.artim_running:
+        if self._layer.artim_start:
             if self._layer.state is State.AWAITING_ASSOCIATE_RQ:
                 self._tell("artim_expired")
             self._layer.artim_expired()

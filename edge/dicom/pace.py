@@ -14,18 +14,21 @@ class Pace:
     def __init__(self, patience: Patience, now: float) -> None:
         self._patience = patience
         self._ends = now + patience.association_s
-        self._artim_ends: float | None = None
+        self._artim_start = 0
+        self._artim_ends = 0.0
         self._bytes = 0
         self._waited_s = 0.0
 
-    def allowed_s(self, now: float, artim_running: bool) -> float:
-        """The longest wait from now; at least a moment, so that what is there is still read."""
-        if not artim_running:
-            self._artim_ends = None
+    def allowed_s(self, now: float, artim_start: int) -> float:
+        """The longest wait from now, not above 0 once it is over; `artim_start` is the upper layer's.
+
+        Only another start of ARTIM gives a peer its time anew, not what it sends.
+        """
+        if not artim_start:
             return self._patience.idle_s
-        if self._artim_ends is None:
-            self._artim_ends = now + self._patience.artim_s
-        return max(0.001, self._artim_ends - now)
+        if artim_start != self._artim_start:
+            self._artim_start, self._artim_ends = artim_start, now + self._patience.artim_s
+        return self._artim_ends - now
 
     def trouble(self, now: float, count: int, waited_s: float, *, busy: bool) -> str:
         """Empty, or why to break off, in snake_case; `busy` while a message or PDU is not whole."""

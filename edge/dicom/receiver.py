@@ -21,18 +21,19 @@ from edge.dicom.conversation import Conversation
 from edge.dicom.dimse.services import VERIFICATION, Service
 from edge.dicom.intake import Intake
 from edge.dicom.offer import Offer, Patience
+from edge.dicom.strangers import FOR_ITS_WORDS_S, MOST, MOST_WITH_LEAVING, next_to_go
 from edge.errors import FixConfiguration
 from edge.ports import Clock, InstanceStore
 from edge.settings import DicomSettings
 from edge.telemetry.events import ConnectionAborted, Happening, SpoolMeasured
 
 _BACKLOG = 128
-# Connections that have not yet said who they are; the oldest goes when one more comes.
-_MOST_STRANGERS = 64
 _STACK_BYTES = 512 << 10
 _WATCH_S = 1.0
 _MEASURE_EVERY = 10
 _AFTER_FAILED_ACCEPT_S = 0.1
+# To leave takes a thread a moment; the one that accepts must not be quicker for long.
+_FOR_A_PLACE_S = 0.05
 
 
 class Receiver:
@@ -66,6 +67,7 @@ class Receiver:
         self._sockets: list[socket.socket] = []
         self._threads: dict[Conversation, threading.Thread] = {}
         self._lock = threading.Lock()
+        self._somebody_left = threading.Condition(self._lock)
         self._stopping = threading.Event()
 
     def start(self) -> None:
@@ -141,30 +143,29 @@ class Receiver:
                 # Out of descriptors, or gone before it was accepted: what has begun goes on meanwhile.
                 if self._stopping.wait(_AFTER_FAILED_ACCEPT_S):
                     return
-                self._turn_away_oldest()
+                self._turn_one_away()
                 continue
             try:
                 self._converse(accepted, str(address[0]), tls)
             except Exception as error:  # noqa: BLE001 - boundary: those that follow must still get in
                 accepted.close()
-                self._turn_away_oldest()
+                self._turn_one_away()
                 with suppress(MemoryError):  # none left to tell of it either
                     reason = "no_memory" if isinstance(error, MemoryError) else "internal_error"
                     self._emit(ConnectionAborted(reason, str(address[0])))
 
     def _converse(self, accepted: socket.socket, address: str, tls: TlsEntrance | None) -> None:
         try:
-            connection = Connection(accepted, address, tls)
+            connection = Connection(accepted, address, tls, self._clock.monotonic)
         except OSError:  # reset before the first option was set
             accepted.close()
             return
         conversation = Conversation(connection, self._intake, self._offer, self._patience)
         thread = threading.Thread(target=self._run, args=(conversation,), daemon=True)
-        with self._lock:
-            self._threads[conversation] = thread
-            strangers = len(self._threads) - len(self._intake.open_sessions())
-        if strangers > _MOST_STRANGERS:
-            self._turn_away_oldest()
+        if not self._entered(conversation, thread):
+            connection.close()
+            self._emit(ConnectionAborted("too_many_connections", address))
+            return
         try:
             thread.start()
         except (
@@ -184,10 +185,31 @@ class Receiver:
     def _forget(self, conversation: Conversation) -> None:
         with self._lock:
             self._threads.pop(conversation, None)
+            self._somebody_left.notify_all()
 
-    def _turn_away_oldest(self) -> None:
+    def _entered(self, conversation: Conversation, thread: threading.Thread) -> bool:
+        """False when too many strangers have yet to go; one goes when there are too many with this one."""
+        with self._lock:
+            if not self._somebody_left.wait_for(self._has_room, _FOR_A_PLACE_S):
+                return False
+            self._threads[conversation] = thread
+            too_many = sum(not c.stopped for c in self._strangers()) > MOST
+        if too_many:
+            self._turn_one_away()
+            self._stopping.wait(FOR_ITS_WORDS_S)
+        return True
+
+    def _strangers(self) -> list[Conversation]:
+        """From the oldest on."""
+        return [c for c in self._threads if c.session is None]
+
+    def _has_room(self) -> bool:
+        return len(self._strangers()) < MOST_WITH_LEAVING
+
+    def _turn_one_away(self) -> None:
         """Of those without an association, so that idle strangers never lock out a scanner."""
         with self._lock:
-            oldest = next((c for c in self._threads if c.session is None), None)
-        if oldest is not None:
-            oldest.stop("too_many_connections")
+            staying = [c for c in self._strangers() if not c.stopped]
+            place = next_to_go([c.stranger for c in staying])
+            if place is not None:
+                staying[place].turn_away("too_many_connections")

@@ -11,7 +11,7 @@ from edge.errors import FixConfiguration
 from edge.peer_settings import DicomTlsSettings
 from edge.ports import Clock
 from edge.telemetry.tls_events import TlsHandshakeFailed, TlsHappening
-from edge.tls.handshake import HandshakeRefused, accept
+from edge.tls.handshake import HandshakeRefused, shake_hands, wrap
 from edge.tls.rotation import Credentials, RotatingContext
 
 CERTIFICATE = "dicom"
@@ -30,14 +30,18 @@ class TlsGate:
         )
         self.look, self.measure = self._rotating.look, self._rotating.measure
 
-    def enter(self, accepted: socket.socket, address: str, timeout_s: float) -> tuple[ssl.SSLSocket, Peer]:
+    def wrap(self, accepted: socket.socket) -> ssl.SSLSocket:
+        """With the certificate in use now; raises OSError when the connection is gone."""
+        return wrap(accepted, self._rotating.context)
+
+    def enter(self, encrypted: ssl.SSLSocket, address: str, timeout_s: float) -> Peer:
         """Raises OSError when the handshake failed; that is told by then, and the connection closed."""
         try:
-            encrypted, certificate = accept(accepted, self._rotating.context, timeout_s)
+            certificate = shake_hands(encrypted, timeout_s)
         except HandshakeRefused as refused:
             self._emit(TlsHandshakeFailed(refused.reason, address))
             raise ConnectionAbortedError(refused.reason) from refused
-        return encrypted, Peer(address, certificate.names)
+        return Peer(address, certificate.names)
 
 
 def credentials(settings: DicomTlsSettings) -> Credentials:

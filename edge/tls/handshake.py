@@ -40,25 +40,26 @@ class HandshakeRefused(RejectInput):
     """The connection never became a TLS connection; `reason` says why."""
 
 
-def accept(
-    connection: socket.socket, context: ssl.SSLContext, deadline_s: float
-) -> tuple[ssl.SSLSocket, Certificate]:
-    """The encrypted connection and who is at its other end; to be called in the association's own thread.
+def wrap(connection: socket.socket, context: ssl.SSLContext) -> ssl.SSLSocket:
+    """`connection` is used up; nothing is said or heard yet. Raises OSError when the peer is gone."""
+    return context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+
+
+def shake_hands(encrypted: ssl.SSLSocket, deadline_s: float) -> Certificate:
+    """Who is at the other end; to be called in the association's own thread.
 
     `deadline_s` bounds the whole handshake, however slowly bytes drip in. Raises HandshakeRefused; the
     connection then is closed.
     """
-    encrypted: ssl.SSLSocket | None = None
     try:
         # A socket with a timeout: OpenSSL's handshake as a whole is held to it, not each read.
-        connection.settimeout(deadline_s)
-        encrypted = context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+        encrypted.settimeout(deadline_s)
         encrypted.do_handshake()
         encoded = encrypted.getpeercert(binary_form=True)
         assert encoded is not None  # CERT_REQUIRED
-        return encrypted, certificate_from_der(encoded)
+        return certificate_from_der(encoded)
     except (OSError, ValueError) as error:
-        (encrypted or connection).close()
+        encrypted.close()
         raise HandshakeRefused(reason_of(error)) from error
 
 

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -21,6 +22,7 @@ from edge.errors import InboxFull
 from edge.receiver_workers import Workers
 from edge.settings import Settings
 from edge.spool.inbox import Inbox
+from edge.spool.lock import exclusive
 from edge.telemetry.events import AssociationAccepted, Happening, TaskFailed
 from tests.contract.receiving import Running, associate, changed, small_series
 
@@ -28,7 +30,9 @@ SLICES = 12
 
 
 @contextmanager
-def receiver(folder: Path, port: int, metrics: int) -> Iterator[tuple[subprocess.Popen[bytes], Running]]:
+def receiver(
+    folder: Path, port: int, metrics: int, ends_with: int = 0
+) -> Iterator[tuple[subprocess.Popen[bytes], Running]]:
     config = folder / "edge.toml"
     state_dir = folder / "state"
     config.write_text(
@@ -41,7 +45,7 @@ def receiver(folder: Path, port: int, metrics: int) -> Iterator[tuple[subprocess
         yield process, Running(port, state_dir, [], None)  # type: ignore[arg-type]
     finally:
         process.terminate()
-        assert process.wait(30) == 0
+        assert process.wait(30) == ends_with
 
 
 def children(pid: int) -> list[int]:
@@ -91,6 +95,30 @@ def test_workers_share_the_work_and_one_that_dies_is_replaced(
         again.release()
 
 
+def test_a_killed_receiver_leaves_nobody_who_writes_beside_the_next(
+    tmp_path: Path, free_port: Callable[[], int]
+) -> None:
+    port, metrics = free_port(), free_port()
+    with receiver(tmp_path, port, metrics, ends_with=-signal.SIGKILL) as (process, _):
+        until(lambda: len(workers(process.pid)) == 1 and _listening(port) == 2)
+        (worker,) = workers(process.pid)
+        os.kill(worker, signal.SIGSTOP)
+        process.kill()
+        process.wait()
+        killing = threading.Timer(0.5, os.kill, (worker, signal.SIGKILL))
+        killing.start()
+        with exclusive(tmp_path / "state", "receiver"):
+            assert not _alive(worker), "its own worker was still there"
+
+
+def _alive(pid: int) -> bool:
+    """A zombie, which nobody has waited for yet, is not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 def settings(state_dir: Path, port: int) -> Settings:
     return Settings.model_validate(
         {"appliance": {"state_dir": state_dir}, "dicom": {"port": port, "min_free_gib": 0}}
@@ -104,7 +132,10 @@ def test_a_full_disk_delays_the_end_of_a_dead_workers_associations_and_loses_nei
     port = free_port()
     told: list[Happening] = []
     running = Running(port, tmp_path, told, None)  # type: ignore[arg-type]
-    with closing(Inbox(tmp_path, min_free_bytes=0, clock=SystemClock())) as inbox:
+    with (
+        exclusive(tmp_path, "receiver") as held,
+        closing(Inbox(tmp_path, min_free_bytes=0, clock=SystemClock())) as inbox,
+    ):
         inbox.recover()
         appended = inbox._entries.ended
         full = iter([InboxFull(), InboxFull(), OSError(5, "gone")])
@@ -115,7 +146,7 @@ def test_a_full_disk_delays_the_end_of_a_dead_workers_associations_and_loses_nei
             appended(*values)
 
         monkeypatch.setattr(inbox._entries, "ended", ended)
-        workers = Workers(settings(tmp_path, port), 1, inbox, told.append)
+        workers = Workers(settings(tmp_path, port), 1, inbox, told.append, held)
         workers.start()
         until(lambda: _listening(port) == 1)
         assert associate(running).is_established
@@ -149,9 +180,12 @@ def test_a_worker_that_could_not_be_started_is_started_later(
         raise BlockingIOError(11, "no process")
 
     monkeypatch.setattr(receiver_workers, "get_context", no_process)
-    with closing(Inbox(tmp_path, min_free_bytes=0, clock=SystemClock())) as inbox:
+    with (
+        exclusive(tmp_path, "receiver") as held,
+        closing(Inbox(tmp_path, min_free_bytes=0, clock=SystemClock())) as inbox,
+    ):
         inbox.recover()
-        workers = Workers(settings(tmp_path, port), 1, inbox, told.append)
+        workers = Workers(settings(tmp_path, port), 1, inbox, told.append, held)
         workers.start()
         until(lambda: _listening(port) == 1)
         workers.stop()

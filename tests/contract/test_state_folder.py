@@ -16,6 +16,7 @@ import pytest
 from edge.clock import SystemClock
 from edge.errors import FixConfiguration
 from edge.ports import Clock
+from edge.spool import lock
 from edge.spool.identity_key import appliance_key
 from edge.spool.lock import exclusive
 from tests.contract.spool_child import ROOT
@@ -43,6 +44,38 @@ def test_a_role_has_one_owner_and_the_refusal_names_it(tmp_path: Path) -> None:
         owner.send_signal(signal.SIGKILL)
     with exclusive(tmp_path, "receiver"):
         assert (tmp_path / "receiver.lock").read_text() == f"{os.getpid()}\n"
+
+
+LEAVES_ORPHAN = """
+import multiprocessing, pathlib, signal, sys
+from edge.spool.lock import exclusive
+from tests.contract.orphan import linger
+with exclusive(pathlib.Path(sys.argv[1]), "receiver") as held:
+    spawn = multiprocessing.get_context("spawn")
+    spawn.Process(target=linger, args=(held, pathlib.Path(sys.argv[2]))).start()
+    signal.pause()
+"""
+
+
+def test_nobody_follows_a_killed_owner_before_its_last_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go = tmp_path / "go"
+    os.mkfifo(go)
+    command = [sys.executable, "-c", LEAVES_ORPHAN, str(tmp_path), str(go)]
+    with subprocess.Popen(command, cwd=ROOT) as owner, go.open("w") as orphan:
+        owner.send_signal(signal.SIGKILL)
+        owner.wait()
+        with monkeypatch.context() as short:
+            short.setattr(lock, "_FOR_ORPHANS_S", 0.2)
+            with (
+                pytest.raises(FixConfiguration, match="dead, but not all of its"),
+                exclusive(tmp_path, "receiver"),
+            ):
+                pass
+        threading.Timer(0.3, orphan.close).start()
+        with exclusive(tmp_path, "receiver"):
+            assert orphan.closed
 
 
 def test_a_role_is_free_again_after_its_block(tmp_path: Path) -> None:

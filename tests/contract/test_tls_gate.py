@@ -68,7 +68,8 @@ class Door:
 
     def _enter(self, connection: socket.socket, address: str) -> None:
         try:
-            encrypted, peer = self.gate.enter(connection, address, HANDSHAKE_S)
+            encrypted = self.gate.wrap(connection)
+            peer = self.gate.enter(encrypted, address, HANDSHAKE_S)
         except ConnectionAbortedError:
             self.entered.release()
             return

@@ -8,7 +8,8 @@
             ...                                                  # layer.accept(...), layer.send_data(...)
         connection.sendall(layer.bytes_to_send())
 
-While `artim_running`, the caller owes a call of `artim_expired` ARTIM seconds after it began.
+While `artim_start` is not 0, the caller owes a call of `artim_expired` ARTIM seconds after it became what
+it is, whatever the peer sends meanwhile.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from edge.dicom.upper_layer.table import TRANSITIONS, Event, State
 LONGEST_ASSOCIATE_BYTES = 65536
 # What is read at once, as far as it has come: each call costs more than the bytes of a small PDU.
 _BUFFER_BYTES = 256 << 10
+# For the header of a first PDU, which says how much more; that of a sender with few contexts fits whole.
+_FIRST_BYTES = 4096
 # Some senders forget that the length offered to them counts the PDU's inner headers.
 _INNER_HEADERS_BYTES = 1024
 
@@ -51,9 +54,10 @@ class UpperLayer:
     def __init__(self, *, max_pdu_bytes: int) -> None:
         self._machine = Machine()
         self._longest_data = max_pdu_bytes + _INNER_HEADERS_BYTES
-        # Pages nobody writes to are not there: an idle connection costs none of it.
-        size = HEADER_BYTES + max(2 * self._longest_data, LONGEST_ASSOCIATE_BYTES, _BUFFER_BYTES)
-        self._buffer = memoryview(bytearray(size))
+        # The whole of it is for who has an association: strangers must cost next to nothing.
+        largest = max(2 * self._longest_data, LONGEST_ASSOCIATE_BYTES, _BUFFER_BYTES)
+        self._buffer_bytes = HEADER_BYTES + largest
+        self._buffer = memoryview(bytearray(_FIRST_BYTES))
         self._begin = self._end = 0
         self._deaf = False
 
@@ -63,9 +67,9 @@ class UpperLayer:
         return self._machine.state
 
     @property
-    def artim_running(self) -> bool:
-        """Whether the peer has ARTIM seconds to do what is left to it."""
-        return self._machine.artim_running
+    def artim_start(self) -> int:
+        """Which start of ARTIM is running, counted from 1; 0 for none: then the peer may take its time."""
+        return self._machine.artim_starts if self._machine.artim_running else 0
 
     @property
     def should_close(self) -> bool:
@@ -90,8 +94,8 @@ class UpperLayer:
             left = self._end - self._begin
             self._buffer[:left] = self._buffer[self._begin : self._end]
             self._begin, self._end = 0, left
-        if self.state in _BEFORE_ASSOCIATION:
-            return self._buffer[self._end : HEADER_BYTES + LONGEST_ASSOCIATE_BYTES]
+        if len(self._buffer) < self._buffer_bytes:
+            self._grow()
         return self._buffer[self._end :]
 
     def wanted(self) -> int:
@@ -103,7 +107,7 @@ class UpperLayer:
             _, length = pdu.header(self._buffer, self._begin)
         except InvalidPdu:
             return 1
-        return max(1, min(HEADER_BYTES + length - there, len(self._buffer) - there))
+        return max(1, min(HEADER_BYTES + length, self._buffer_bytes) - there)
 
     def received(self, count: int) -> None:
         """`count` bytes are in `space()` now; 0 is the end of the transport connection."""
@@ -194,7 +198,7 @@ class UpperLayer:
 
     def artim_expired(self) -> None:
         """Nothing happens when it was not running."""
-        if self.artim_running:
+        if self.artim_start:
             self._machine.turn(Event.ARTIM_EXPIRED)
 
     def _read_data(self) -> bool:
@@ -205,6 +209,14 @@ class UpperLayer:
         if values:
             self._machine.turn(Event.DATA_PDU, values)
         return bool(values)
+
+    def _grow(self) -> None:
+        """To what the PDU that has begun claims, within its limit; to everything for an association."""
+        size = self._buffer_bytes if self.state in _CARRIES_DATA else self._end + self.wanted()
+        if size > len(self._buffer):
+            larger = memoryview(bytearray(size))
+            larger[: self._end] = self._buffer[: self._end]
+            self._buffer = larger
 
     def _read_pdu(self) -> bool:
         """False while the PDU is not all there."""

@@ -23,6 +23,7 @@ class Machine:
     def __init__(self) -> None:
         self.state = State.IDLE
         self.artim_running = False
+        self.artim_starts = 0
         self.should_close = False
         self.peer_max_pdu_bytes = 0
         self.request: AssociateRequest | None = None
@@ -55,7 +56,7 @@ class Machine:
         self._close()
 
     def ae_5(self, _: object) -> None:
-        self.artim_running = True
+        self._start_artim()
         self.state = State.AWAITING_ASSOCIATE_RQ
 
     def ae_6(self, content: AssociateRequest) -> None:
@@ -153,8 +154,13 @@ class Machine:
         self.indications.append(told.Aborted(False, AbortSource.SERVICE_PROVIDER, reason, detail))
         self._await_close()
 
-    def _await_close(self) -> None:
+    def _start_artim(self) -> None:
+        """Or start it afresh, where it is running."""
         self.artim_running = True
+        self.artim_starts += 1
+
+    def _await_close(self) -> None:
+        self._start_artim()
         self.state = State.AWAITING_CLOSE
 
     def _close(self) -> None:
