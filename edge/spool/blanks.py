@@ -2,20 +2,23 @@
 
 A new file costs a commit of the file system's own journal before its bytes are durable, and that waits for
 whatever else the machine writes. Over blocks that are there already, under a name that is durable, a sync
-writes the bytes and nothing else. Figures: ARCHITECTURE.md, "What a durable slice costs".
+writes the bytes and nothing else. The zeros go past the page cache, which would take three times as much of the
+processor. Figures: ARCHITECTURE.md, "What a durable slice costs".
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import threading
 from collections import deque
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import ExitStack
+from mmap import mmap
 from pathlib import Path
 
-from edge.spool.files import NewFile, sync_folder
+from edge.spool.files import sync_folder
 
 FOLDER = "inbox"
 # An uncompressed 512x512 slice and 64 KiB of header; what is larger grows the file, and pays for that alone.
@@ -23,7 +26,6 @@ BLANK_BYTES = 576 << 10
 # What is not yet, or never became, a whole instance.
 PART = ".part"
 _BATCH = 16
-_ZEROS = bytes(BLANK_BYTES)
 
 
 def part_name() -> str:
@@ -63,6 +65,8 @@ class Blanks:
         self._writing = 0
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
+        # In pages, as O_DIRECT wants them; the kernel has one page of zeros for all that nobody wrote to.
+        self._zeros = memoryview(mmap(-1, BLANK_BYTES))
 
     def start(self) -> None:
         """Not before a recovery has removed what an earlier run left."""
@@ -110,24 +114,35 @@ class Blanks:
         """A batch in one folder, so that one sync is for all the names; False when the disk would not."""
         shard = part_name()[:2]
         names = [f"{shard}/{shard}{part_name()[5:]}" for _ in range(_BATCH)]
-        files: list[NewFile] = []
-        try:
-            for name in names:
-                files.append(NewFile(self._folder / name))
-                files[-1].write(_ZEROS)
-                files[-1].begin_to_sync()
-            for file in files:
-                with closing(file):
-                    file.sync()
-            sync_folder(self._folder / shard)
-        except OSError:
-            for file in files:
-                file.close()
-            for name in names:
-                (self._folder / name).unlink(missing_ok=True)
-            return False
+        with ExitStack() as opened:
+            try:
+                descriptors = [self._zeroed(self._folder / name, opened) for name in names]
+                for descriptor in descriptors:
+                    os.fdatasync(descriptor)
+                sync_folder(self._folder / shard)
+            except OSError:
+                for name in names:
+                    (self._folder / name).unlink(missing_ok=True)
+                return False
         self._ready.extend(names)
         return True
+
+    def _zeroed(self, path: Path, opened: ExitStack) -> int:
+        how = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        try:
+            descriptor = os.open(path, how | os.O_DIRECT, 0o600)
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+            # A file system that knows only its page cache, but it may have made the name.
+            path.unlink(missing_ok=True)
+            descriptor = os.open(path, how, 0o600)
+        opened.callback(os.close, descriptor)
+        os.posix_fallocate(descriptor, 0, BLANK_BYTES)
+        rest = self._zeros
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+        return descriptor
 
 
 def finish_part(part: Path, size_bytes: int) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 # IOV_MAX of writev(2) on Linux.
 _MOST_PARTS = 1024
+_BLOCK_BYTES = 4096
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
@@ -19,14 +20,12 @@ def private_folder(path: Path) -> Path:
 
 
 class NewFile:
-    """A file that did not exist, mode 0600, or with `over` one that does; written from front to end.
+    """A file that did not exist, mode 0600, written from front to end; for one thread at a time."""
 
-    For one thread at a time.
-    """
+    _how = os.O_WRONLY | os.O_CLOEXEC | os.O_CREAT | os.O_EXCL
 
-    def __init__(self, path: str | Path, *, over: bool = False) -> None:
-        how = os.O_WRONLY | os.O_CLOEXEC | (0 if over else os.O_CREAT | os.O_EXCL)
-        self._descriptor: int | None = os.open(path, how, 0o600)
+    def __init__(self, path: str | Path) -> None:
+        self._descriptor: int | None = os.open(path, self._how, 0o600)
 
     def write(self, *parts: bytes | memoryview) -> None:
         """All of them in one call of the system, if they are not too many for one."""
@@ -47,11 +46,6 @@ class NewFile:
         while written < len(part):
             written += os.write(self._descriptor, memoryview(part)[written:])
 
-    def begin_to_sync(self) -> None:
-        """Has the kernel write without waiting for it; POSIX_FADV_DONTNEED is how Python says that."""
-        assert self._descriptor is not None, "the file is closed"
-        os.posix_fadvise(self._descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-
     def cut(self, size_bytes: int) -> None:
         assert self._descriptor is not None, "the file is closed"
         os.ftruncate(self._descriptor, size_bytes)
@@ -66,6 +60,34 @@ class NewFile:
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
             os.close(descriptor)
+
+
+class WrittenOver(NewFile):
+    """One that exists, written from its front on in whole blocks: the kernel would read the rest of any other.
+
+    What does not fill a block waits for more, or for `sync`, which fills it with zeros.
+    """
+
+    _how = os.O_WRONLY | os.O_CLOEXEC
+
+    def __init__(self, path: str | Path) -> None:
+        super().__init__(path)
+        self._waiting = b""
+
+    def write(self, *parts: bytes | memoryview) -> None:
+        size_bytes = len(self._waiting) + sum(map(len, parts))
+        over = size_bytes % _BLOCK_BYTES
+        *whole, last = (self._waiting, *parts)
+        if len(last) < over:
+            *whole, last = (b"".join((*whole, last)),)
+        at = len(last) - over
+        self._waiting = bytes(last[at:])
+        super().write(*whole, last[:at])
+
+    def sync(self) -> None:
+        if self._waiting:
+            self.write(bytes(_BLOCK_BYTES - len(self._waiting)))
+        super().sync()
 
 
 def write_new(path: Path, content: bytes) -> None:

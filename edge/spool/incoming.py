@@ -15,7 +15,7 @@ from edge.spool.blanks import FOLDER, Blanks, part_name, whole_name
 from edge.spool.data_set_digest import digest_like
 from edge.spool.doorbell import Bell
 from edge.spool.entries import Entries
-from edge.spool.files import NO_ROOM, NewFile, sync_folder
+from edge.spool.files import NO_ROOM, NewFile, WrittenOver, sync_folder
 
 # How much is written between two looks at the free space.
 _LOOK_EVERY_BYTES = 4 << 20
@@ -127,7 +127,7 @@ class IncomingInstance:
         self._path = f"{FOLDER}/{blank or part_name()}"
         self._is_new = blank is None
         try:
-            self._file = NewFile(self._disk.path(self._path), over=blank is not None)
+            self._file = (NewFile if self._is_new else WrittenOver)(self._disk.path(self._path))
         except BaseException as error:
             self.abandon()
             _say_if_full(error)
