@@ -2,8 +2,8 @@
 
 A new file costs a commit of the file system's own journal before its bytes are durable, and that waits for
 whatever else the machine writes. Over blocks that are there already, under a name that is durable, a sync
-writes the bytes and nothing else. The zeros go past the page cache, which would take three times as much of the
-processor. Figures: ARCHITECTURE.md, "What a durable slice costs".
+writes the bytes and nothing else. The zeros go past the page cache, which would triple the
+cost. Figures: ARCHITECTURE.md, "What a durable slice costs".
 """
 
 from __future__ import annotations

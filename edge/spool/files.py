@@ -63,7 +63,7 @@ class NewFile:
 
 
 class WrittenOver(NewFile):
-    """One that exists, written from its front on in whole blocks: the kernel would read the rest of any other.
+    """One that exists, written from its front in whole blocks: the kernel would read the rest of any other.
 
     What does not fill a block waits for more, or for `sync`, which fills it with zeros.
     """
