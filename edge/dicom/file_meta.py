@@ -6,6 +6,8 @@ disk for the instance.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from edge.dicom.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 
 _PREAMBLE = b"\0" * 128 + b"DICM"
@@ -23,12 +25,22 @@ def preamble_and_meta(
 
     Source and Sending AE Title are the calling one, Receiving AE Title the called one.
     """
-    calling = _text(calling_ae_title)
     meta = b"".join(
         [
             _VERSION,
             _element(0x02, b"UI", _uid(sop_class_uid)),
             _element(0x03, b"UI", _uid(sop_instance_uid)),
+            _of_association(transfer_syntax_uid, calling_ae_title, called_ae_title),
+        ]
+    )
+    return _PREAMBLE + _element(0x00, b"UL", len(meta).to_bytes(4, "little")) + meta
+
+
+@lru_cache(64)
+def _of_association(transfer_syntax_uid: str, calling_ae_title: str, called_ae_title: str) -> bytes:
+    calling = _text(calling_ae_title)
+    return b"".join(
+        [
             _element(0x10, b"UI", _uid(transfer_syntax_uid)),
             _IMPLEMENTATION,
             _element(0x16, b"AE", calling),
@@ -36,7 +48,6 @@ def preamble_and_meta(
             _element(0x18, b"AE", _text(called_ae_title)),
         ]
     )
-    return _PREAMBLE + _element(0x00, b"UL", len(meta).to_bytes(4, "little")) + meta
 
 
 def _element(number: int, vr: bytes, value: bytes) -> bytes:

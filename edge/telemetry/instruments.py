@@ -26,6 +26,7 @@ BUCKETS_S = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 6
 _WORD = re.compile(r"(?![0-9a-f]{16})[a-z][a-z0-9_]{0,62}|0x[0-9a-f]{4}|")
 # Distinct values per label; the table of reasons is far smaller, so more means a bug upstream.
 _MOST_VALUES = 40
+_MOST_ASKED = 1000
 OTHER = "other"
 
 
@@ -59,6 +60,8 @@ class Instruments:
         self.registry = CollectorRegistry()
         self._live: dict[str, Counter | Gauge | Histogram] = {}
         self._seen: dict[tuple[str, str], set[str]] = {}
+        # What was asked for before, for instances and slices ask for the same again and again.
+        self._asked: dict[tuple[object, ...], Counter | Gauge | Histogram] = {}
         self._members: dict[str, set[object]] = {}
         self._lock = Lock()
         ProcessCollector(registry=self.registry)
@@ -108,7 +111,13 @@ class Instruments:
         live = self._instrument(metric)
         if not metric.labels:
             return live
-        return live.labels(*(self._bounded(metric, name, labels[name]) for name in metric.labels))
+        asked = (metric.name, *labels.items())
+        found = self._asked.get(asked)
+        if found is None:
+            found = live.labels(*(self._bounded(metric, name, labels[name]) for name in metric.labels))
+            if len(self._asked) < _MOST_ASKED:
+                self._asked[asked] = found
+        return found
 
     def _instrument(self, metric: Metric) -> Counter | Gauge | Histogram:
         with self._lock:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cached_property
 from struct import Struct
 
 # A request has about ten elements; an Attribute Identifier List of N-GET may hold some hundred tags.
@@ -61,18 +62,18 @@ class InvalidCommand(Exception):
         self.detail = detail
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CommandSet:
-    """The elements of one command by number, encoded as they came."""
+    """The elements of one command by number, encoded as they came; each is decoded once."""
 
     elements: Mapping[int, bytes]
 
-    @property
+    @cached_property
     def field(self) -> int:
         """Command Field; compare with CommandField."""
         return self.number(Element.COMMAND_FIELD)
 
-    @property
+    @cached_property
     def message_id(self) -> int:
         return self.number(Element.MESSAGE_ID)
 
@@ -80,17 +81,17 @@ class CommandSet:
     def is_response(self) -> bool:
         return bool(self.field & _RESPONSE)
 
-    @property
+    @cached_property
     def has_data_set(self) -> bool:
         """Whether a data set follows in the same message."""
         return self.number(Element.COMMAND_DATA_SET_TYPE) != NO_DATA_SET
 
-    @property
+    @cached_property
     def sop_class_uid(self) -> str:
         """Affected, or else Requested SOP Class UID; empty when the request names none."""
         return self.uid(Element.AFFECTED_SOP_CLASS_UID) or self.uid(Element.REQUESTED_SOP_CLASS_UID)
 
-    @property
+    @cached_property
     def sop_instance_uid(self) -> str:
         """Affected, or else Requested SOP Instance UID; empty when the request names none."""
         return self.uid(Element.AFFECTED_SOP_INSTANCE_UID) or self.uid(Element.REQUESTED_SOP_INSTANCE_UID)
@@ -134,10 +135,11 @@ def read_command(content: bytes | bytearray | memoryview) -> CommandSet:
 
 def write_command(elements: Mapping[int, int | str | bytes]) -> bytes:
     """A command set with its group length; int is VR US, str a UID, bytes as they are."""
-    body = b"".join(
-        _ELEMENT.pack(0, element, len(value)) + value
-        for element, value in sorted((number, _encoded(value)) for number, value in elements.items())
-    )
+    encoded: list[bytes] = []
+    for number in sorted(elements):
+        value = _encoded(elements[number])
+        encoded += (_ELEMENT.pack(0, number, len(value)), value)
+    body = b"".join(encoded)
     return _ELEMENT.pack(0, 0, 4) + len(body).to_bytes(4, "little") + body
 
 

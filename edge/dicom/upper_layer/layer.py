@@ -90,6 +90,8 @@ class UpperLayer:
         """Where the next bytes belong; what earlier DataReceived pointed at may be gone after this."""
         if self._begin == self._end:
             self._begin = self._end = 0
+        elif self._end + self._longest_data < len(self._buffer):
+            pass  # room for whatever may come
         elif self._begin and self._end + self.wanted() > len(self._buffer):
             left = self._end - self._begin
             self._buffer[:left] = self._buffer[self._begin : self._end]
@@ -152,6 +154,8 @@ class UpperLayer:
 
     def bytes_to_send(self) -> bytes:
         """What has to go to the peer before the next wait, and before closing."""
+        if not self._machine.to_send:
+            return b""
         content = b"".join(self._machine.to_send)
         self._machine.to_send.clear()
         return content
