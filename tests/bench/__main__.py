@@ -19,7 +19,7 @@ from tests.bench.readme import README, block, replaced
 
 _CHECKOUT = Path(__file__).resolve().parents[2]
 _BENCHMARKS = {"receive": receive, "durable": durable, "page_latency": page_latency}
-_PEERS = ("storescu", "echoscu", "storescp", "mosquitto")
+_PEERS = ("storescu", "echoscu", "storescp", "mosquitto", "Orthanc")
 
 
 def main() -> int:
@@ -27,7 +27,9 @@ def main() -> int:
     os.environ["PATH"] += os.pathsep + "/usr/sbin"  # Debian keeps servers there, out of a user's path
     missing = [program for program in _PEERS if shutil.which(program) is None]
     if missing:
-        print(f"not installed: {', '.join(missing)}; apt-get install dcmtk mosquitto", file=sys.stderr)
+        print(
+            f"not installed: {', '.join(missing)}; apt-get install dcmtk mosquitto orthanc", file=sys.stderr
+        )
         return 1
     signal.signal(signal.SIGTERM, _as_exit)
     # Settings of the caller's own appliance must not reach the ones that are measured.

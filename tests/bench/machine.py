@@ -29,6 +29,7 @@ def describe(folder: Path) -> dict[str, str]:
         "load_before": f"{load} (1, 5, 15 minutes)",
         "python": platform.python_version(),
         "dcmtk": _first_match(["storescp", "--version"], r"storescp (v[\w.]+)"),
+        "orthanc": _first_match(["Orthanc", "--version"], r"Orthanc ([\d.]+)"),
         "mosquitto": _first_match(["mosquitto", "-h"], r"version ([\w.]+)"),
         **{name: importlib.metadata.version(name) for name in ("pynetdicom", "pydicom", "numpy")},
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import subprocess
 import sys
@@ -15,30 +16,29 @@ import edge
 from tests.bench.processes import running
 
 _ROOT = Path(edge.__file__).resolve().parents[1]
-_READY_S = 30.0
-# Equal for all: storescp's own default of 16384 would only make it slower.
-_MAX_PDU = 131072
+_READY_S = 60.0
+_SMALL = 256 << 10
 # Without it every object stalls 40 ms between two small segments (Nagle against delayed ACK).
 NO_DELAY = {"TCP_NODELAY": "1"}
 
 
 @dataclass(frozen=True)
 class Peer:
-    """`argv` gets the folder and the port; `stored` lists what the program has kept in the folder."""
+    """`argv` gets the folder, the port and the longest PDU; `stored` lists what was kept in the folder."""
 
     name: str
     ae_title: str
-    argv: Callable[[Path, int], list[str]]
+    argv: Callable[[Path, int, int], list[str]]
     stored: Callable[[Path], list[Path]]
 
     @contextmanager
-    def listening(self, folder: Path) -> Generator[tuple[int, int]]:
+    def listening(self, folder: Path, max_pdu_bytes: int) -> Generator[tuple[int, int]]:
         """Process id and port, once it answers a C-ECHO."""
         folder.mkdir(parents=True)
         port = _free_port()
         environment = {**NO_DELAY, "PYTHONPATH": str(_ROOT)}
         log = folder.with_suffix(".log")
-        with running(self.argv(folder, port), log, environment) as process:
+        with running(self.argv(folder, port, max_pdu_bytes), log, environment) as process:
             self._await_echo(process, port, log)
             yield process.pid, port
 
@@ -62,12 +62,12 @@ class Peer:
         return asked.returncode == 0
 
 
-def _edge(command: list[str]) -> Callable[[Path, int], list[str]]:
-    def argv(folder: Path, port: int) -> list[str]:
+def _edge(command: list[str]) -> Callable[[Path, int, int], list[str]]:
+    def argv(folder: Path, port: int, max_pdu_bytes: int) -> list[str]:
         config = folder / "edge.toml"
         config.write_text(
             f'[appliance]\nname = "bench"\nstate_dir = "{folder / "state"}"\n'
-            f"[dicom]\nport = {port}\nmin_free_gib = 0.2\nmax_pdu_bytes = {_MAX_PDU}\n"
+            f"[dicom]\nport = {port}\nmin_free_gib = 0.2\nmax_pdu_bytes = {max_pdu_bytes}\n"
             f"[telemetry]\nreceiver_port = {_free_port()}\n"
         )
         return [sys.executable, *(word.replace("CONFIG", str(config)) for word in command)]
@@ -75,13 +75,47 @@ def _edge(command: list[str]) -> Callable[[Path, int], list[str]]:
     return argv
 
 
-def _storescp(folder: Path, port: int) -> list[str]:
-    kept = folder / "kept"
-    kept.mkdir()
+def _storescp(folder: Path, port: int, max_pdu_bytes: int) -> list[str]:
     return [
         *("storescp", "-q", "--fork", "+B", "-dhl", "-aet", "STORESCP"),
-        *("-pdu", str(_MAX_PDU), "-od", str(kept), str(port)),
+        *("-pdu", str(max_pdu_bytes), "-od", str(_kept(folder)), str(port)),
     ]
+
+
+def _orthanc(folder: Path, port: int, max_pdu_bytes: int) -> list[str]:
+    config = folder / "orthanc.json"
+    config.write_text(
+        json.dumps(
+            {
+                "StorageDirectory": str(_kept(folder)),
+                "IndexDirectory": str(folder),
+                "Plugins": [],
+                "HttpServerEnabled": False,
+                "DicomPort": port,
+                "DicomAet": "ORTHANC",
+                "DicomAlwaysAllowEcho": True,
+                "DicomAlwaysAllowStore": True,
+                "MaximumPduLength": max_pdu_bytes,
+            }
+        )
+    )
+    return ["Orthanc", str(config)]
+
+
+def _pynetdicom(folder: Path, port: int, max_pdu_bytes: int) -> list[str]:
+    module = "tests.bench.pynetdicom_receiver"
+    return [sys.executable, "-m", module, str(_kept(folder)), str(port), str(max_pdu_bytes)]
+
+
+def _kept(folder: Path) -> Path:
+    kept = folder / "kept"
+    kept.mkdir(exist_ok=True)
+    return kept
+
+
+def _in_kept(folder: Path) -> list[Path]:
+    """Orthanc puts them into folders of folders, and what is smaller than an instance is its own."""
+    return [path for path in _kept(folder).rglob("*") if path.is_file() and path.stat().st_size > _SMALL]
 
 
 def _in_inbox(folder: Path) -> list[Path]:
@@ -92,9 +126,9 @@ AS_SHIPPED = Peer("edge receive", "EDGE", _edge(["-m", "edge", "--config", "CONF
 WITHOUT_SYNC = Peer(
     "edge receive, no sync", "EDGE", _edge(["-m", "tests.bench.receiver_without_sync", "CONFIG"]), _in_inbox
 )
-STORESCP = Peer(
-    "storescp", "STORESCP", _storescp, lambda folder: [p for p in (folder / "kept").iterdir() if p.is_file()]
-)
+STORESCP = Peer("storescp", "STORESCP", _storescp, _in_kept)
+ORTHANC = Peer("Orthanc", "ORTHANC", _orthanc, _in_kept)
+PYNETDICOM = Peer("pynetdicom", "PYNETDICOM", _pynetdicom, _in_kept)
 
 
 def _free_port() -> int:

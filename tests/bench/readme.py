@@ -10,7 +10,8 @@ README = Path(__file__).with_name("README.md")
 
 def block(machine: dict[str, str], form: str, table: str) -> str:
     """When, where and in which form it was measured, then the table."""
-    peers = ", ".join(f"{n} {machine[n]}" for n in ("dcmtk", "mosquitto", "pynetdicom", "pydicom", "numpy"))
+    named = ("dcmtk", "orthanc", "mosquitto", "pynetdicom", "pydicom", "numpy")
+    peers = ", ".join(f"{name} {machine[name]}" for name in named)
     return (
         f"Measured {machine['date']}, {form} form, edge {machine['edge']}.\n"
         f"{machine['cpu']}, {machine['memory']}, {machine['kernel']}, {machine['disk']}; "

@@ -1,21 +1,22 @@
-"""Slices received in a second, by how many senders at a time, beside DCMTK's storescp and the bare disk."""
+"""Slices received in a second, by how many senders at a time, beside other receivers and the bare disk."""
 
 from __future__ import annotations
 
+import itertools
 import os
-import shutil
 import statistics
 import subprocess
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from tests.bench.bare_disk import write_durably
 from tests.bench.ct_files import noise_instances
 from tests.bench.figures import markdown
-from tests.bench.peers import AS_SHIPPED, NO_DELAY, STORESCP, WITHOUT_SYNC, Peer
+from tests.bench.peers import AS_SHIPPED, NO_DELAY, ORTHANC, PYNETDICOM, STORESCP, WITHOUT_SYNC, Peer
 from tests.bench.processes import PeakRss, cpu_seconds
 
 BARE = "bare write + fsync"
@@ -29,24 +30,26 @@ _Turn = tuple[str, int, float, float, float | None]
 
 @dataclass(frozen=True)
 class Extent:
-    """How much is sent for one point; storescp and the disk are faster and so get more."""
+    """How much is sent for one point; Orthanc and pynetdicom are slower and so get less."""
 
     senders: tuple[int, ...]
+    max_pdu_bytes: tuple[int, ...]
     rounds: int
     instances: int
-    instances_fast: int
+    instances_slow: int
 
 
-SHORT = Extent(senders=(1, 4, 8), rounds=1, instances=240, instances_fast=720)
-LONG = Extent(senders=(1, 4, 8), rounds=3, instances=1000, instances_fast=3000)
+SHORT = Extent((1, 4, 8, 16), (16384, 131072), rounds=1, instances=320, instances_slow=96)
+LONG = Extent((1, 4, 8, 16), (16384, 131072), rounds=3, instances=1600, instances_slow=320)
 
 
 @dataclass(frozen=True)
 class Point:
-    """One peer under one number of senders, once."""
+    """One peer under one number of senders and length of PDUs, once."""
 
     peer: str
     senders: int
+    max_pdu_bytes: int
     round: int
     instances: int
     seconds: float
@@ -60,22 +63,30 @@ class Point:
 
 def run(folder: Path, extent: Extent, say: Say) -> dict[str, Any]:
     """Every peer in turn, round by round, so that what else the machine does meets them all."""
-    files = noise_instances(folder / "input", max(extent.instances, extent.instances_fast))
+    files = noise_instances(folder / "input", extent.instances)
+    slow = files[: extent.instances_slow]
     os.sync()
     points: list[Point] = []
-    for number in range(1, extent.rounds + 1):
-        for senders in extent.senders:
-            turns: tuple[Callable[[int], _Turn], ...] = (
-                lambda n: _received(AS_SHIPPED, files[: extent.instances], n, folder / "point"),
-                lambda n: _received(WITHOUT_SYNC, files[: extent.instances], n, folder / "point"),
-                lambda n: _received(STORESCP, files[: extent.instances_fast], n, folder / "point"),
-                lambda n: _bare(files[0].read_bytes(), extent.instances_fast, n, folder / "point"),
+    grid = itertools.product(range(1, extent.rounds + 1), extent.max_pdu_bytes, extent.senders)
+    for number, pdu, senders in grid:
+        place = folder / "point"
+        turns: list[Callable[[], _Turn]] = [
+            partial(_received, peer, given, senders, pdu, place)
+            for peer, given in (
+                (AS_SHIPPED, files),
+                (WITHOUT_SYNC, files),
+                (STORESCP, files),
+                (ORTHANC, slow),
+                (PYNETDICOM, slow),
             )
-            for turn in turns:
-                peer, count, seconds, cpu_s, peak = turn(senders)
-                point = Point(peer, senders, number, count, seconds, cpu_s, peak)
-                points.append(point)
-                say(f"  round {number}, {senders} senders, {peer}: {point.slices_per_s:.0f} slices/s")
+        ]
+        turns.append(partial(_bare, files[0].read_bytes(), extent.instances, senders, place))
+        for turn in turns:
+            peer, count, seconds, cpu_s, peak = turn()
+            point = Point(peer, senders, pdu, number, count, seconds, cpu_s, peak)
+            points.append(point)
+            of = f"PDU {pdu >> 10} KiB, {senders} senders, {peer}"
+            say(f"  round {number}, {of}: {point.slices_per_s:.0f} slices/s")
     return {
         "extent": asdict(extent),
         "instance_mib": files[0].stat().st_size / _MIB,
@@ -85,16 +96,18 @@ def run(folder: Path, extent: Extent, say: Say) -> dict[str, Any]:
 
 
 def medians(points: Sequence[Point]) -> list[dict[str, Any]]:
-    """One row for each number of senders and peer.
+    """One row for each length of PDUs, number of senders and peer.
 
     A ratio is the median of what each round gave: the disk drifts more between rounds than within one.
     """
-    rate = {(p.senders, p.round, p.peer): p.slices_per_s for p in points}
+    rate = {(p.max_pdu_bytes, p.senders, p.round, p.peer): p.slices_per_s for p in points}
     rows: list[dict[str, Any]] = []
-    for senders, peer in dict.fromkeys((p.senders, p.peer) for p in points):
-        mine = [p for p in points if (p.senders, p.peer) == (senders, peer)]
+    for which in dict.fromkeys((p.max_pdu_bytes, p.senders, p.peer) for p in points):
+        mine = [p for p in points if (p.max_pdu_bytes, p.senders, p.peer) == which]
+        pdu, senders, peer = which
         rows.append(
             {
+                "max_pdu_bytes": pdu,
                 "senders": senders,
                 "peer": peer,
                 "slices_per_s": statistics.median(p.slices_per_s for p in mine),
@@ -104,7 +117,7 @@ def medians(points: Sequence[Point]) -> list[dict[str, Any]]:
                 "peak_rss_mib": max((p.peak_rss_mib for p in mine if p.peak_rss_mib), default=None),
                 **{
                     f"to {other}": statistics.median(
-                        p.slices_per_s / rate[p.senders, p.round, other] for p in mine
+                        p.slices_per_s / rate[pdu, senders, p.round, other] for p in mine
                     )
                     for other in (STORESCP.name, BARE)
                 },
@@ -116,12 +129,13 @@ def medians(points: Sequence[Point]) -> list[dict[str, Any]]:
 def table(result: dict[str, Any]) -> str:
     """Markdown of what `run` returned."""
     header = (
-        *("receiver", "senders", "slices/s", "min-max", "to storescp", "to bare disk"),
+        *("receiver", "PDU KiB", "senders", "slices/s", "min-max", "to storescp", "to bare disk"),
         *("CPU s per 1000", "peak RSS MiB"),
     )
     rows = [
         [
             row["peer"],
+            str(row["max_pdu_bytes"] >> 10),
             str(row["senders"]),
             f"{row['slices_per_s']:.0f}",
             f"{row['slowest']:.0f}-{row['fastest']:.0f}",
@@ -135,8 +149,8 @@ def table(result: dict[str, Any]) -> str:
     return markdown(header, rows)
 
 
-def _received(peer: Peer, files: Sequence[Path], senders: int, folder: Path) -> _Turn:
-    with peer.listening(folder) as (pid, port):
+def _received(peer: Peer, files: Sequence[Path], senders: int, max_pdu_bytes: int, folder: Path) -> _Turn:
+    with peer.listening(folder, max_pdu_bytes) as (pid, port):
         cpu_before = cpu_seconds(pid)
         with PeakRss(pid) as memory:
             seconds = _sent(peer, files, senders, port)
@@ -185,7 +199,14 @@ def _bare(content: bytes, count: int, threads: int, folder: Path) -> _Turn:
 
 
 def _cleared(folder: Path) -> None:
-    """Nothing of one point may still be on its way to the disk during the next."""
-    shutil.rmtree(folder)
+    """Nothing of one point may still be on its way to the disk during the next.
+
+    The names stay to the end of the run: ext4 gives out no inode that was freed a moment ago, and to look
+    for another among thousands of those made the next file cost ten times as much.
+    """
+    for path in folder.rglob("*"):
+        if path.is_file() and not path.is_symlink():
+            os.truncate(path, 0)
+    folder.rename(folder.with_name(f"emptied-{time.monotonic_ns()}"))
     folder.with_suffix(".log").unlink(missing_ok=True)
     os.sync()

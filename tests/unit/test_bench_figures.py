@@ -33,7 +33,7 @@ def test_a_row_with_too_few_cells_is_refused() -> None:
 
 def test_a_ratio_is_the_median_of_the_ratios_of_each_round_under_as_many_senders() -> None:
     def rounds(peer: str, senders: int, *rates: float) -> list[Point]:
-        return [Point(peer, senders, k, 100, 100 / rate, 0.5, None) for k, rate in enumerate(rates)]
+        return [Point(peer, senders, 16384, k, 100, 100 / rate, 0.5, None) for k, rate in enumerate(rates)]
 
     points = [
         *rounds("edge receive", 1, 100, 110, 30),
