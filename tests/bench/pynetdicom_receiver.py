@@ -5,14 +5,14 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from pynetdicom import AE, AllStoragePresentationContexts, evt  # pyright: ignore[reportPrivateImportUsage]
-from pynetdicom.sop_class import Verification  # pyright: ignore[reportAttributeAccessIssue] # made at import
+from pynetdicom import AE, AllStoragePresentationContexts, evt
+from pynetdicom.sop_class import Verification
 
 _MOST_ASSOCIATIONS = 32
 
 
 def _store(event: evt.Event, folder: Path) -> int:
-    name = f"{event.request.AffectedSOPInstanceUID}.dcm"  # pyright: ignore[reportAttributeAccessIssue] # C-STORE
+    name = f"{event.request.AffectedSOPInstanceUID}.dcm"
     # The bytes as they came: cheaper than the Dataset that `event.dataset` would make of them.
     (folder / name).write_bytes(event.encoded_dataset())
     return 0x0000
