@@ -108,7 +108,7 @@ class Agent:
         uid = self._remembered[entry.sequence]
         if self._history(uid).mailbox is None:
             self._note(entry, uid)
-            self._tell_of_nameless(entry.association_id)
+            await self._tell_of_nameless(entry.association_id, tasks)
             return
         # One before it that could not be read until now has begun a revision, which needs this one too.
         async for item in read(entry, self._around):
@@ -134,7 +134,7 @@ class Agent:
             self._around.emit(InstanceUnusable(self._reference(history).series_token, item.content.reason))
             if not item.content.series_known:
                 self._nameless[item.entry.association_id].append(item)
-        self._tell_of_nameless(item.entry.association_id)
+        await self._tell_of_nameless(item.entry.association_id, tasks)
 
     async def _again(
         self, history: SeriesHistory, item: DuplicateReceived | ConflictReceived, tasks: asyncio.TaskGroup
@@ -154,21 +154,25 @@ class Agent:
         else:
             history.tell(SeriesAnnounced(announced, sequence))
 
-    async def _reopen(self, history: SeriesHistory, tasks: asyncio.TaskGroup) -> None:
-        """Begins a revision though nothing new arrived of it."""
+    async def _reopen(self, history: SeriesHistory, tasks: asyncio.TaskGroup, *damage: UnusableRead) -> None:
+        """Begins a revision though nothing arrived that is known to be of it."""
         if history.first is None:  # all of it was concluded before this process began: none was read
             async with aclosing(read(history.instances[0], self._around)) as parts:
                 item = attributed(await anext(parts), self._remembered)
             history.first = item.content.header if isinstance(item, SliceRead) else item.content
-        self._open(history, history.ends_and_duplicates(), tasks)
+        self._open(history, [*damage, *history.ends_and_duplicates()], tasks)
 
-    def _tell_of_nameless(self, association: AssociationId) -> None:
+    async def _tell_of_nameless(self, association: AssociationId, tasks: asyncio.TaskGroup) -> None:
         """A damaged instance that names no series may be of any on its association: none may be negative."""
         for item in self._nameless.get(association, []):
             for uid in self._carried[association] - {item.content.series_instance_uid}:
                 history = self._history(uid)
-                if item.entry not in history.entries:
-                    history.entries.append(item.entry)
+                if item.entry in history.entries:
+                    continue
+                history.entries.append(item.entry)
+                if history.mailbox is None and history.reopened_by_damage(item.entry):
+                    await self._reopen(history, tasks, item)
+                else:
                     history.tell(item)
 
     def _note(
@@ -188,7 +192,9 @@ class Agent:
         fresh = {d.entry.sequence for d in news if isinstance(d, SliceRead | UnusableRead)}
         past = tuple(e for e in history.instances if e.sequence not in fresh)
         history.mailbox = asyncio.Queue()
-        for delivery in [*history.carried_again(self._calling), *news]:
+        # What was announced comes last: the past alone may be all that a step named, and the news be more.
+        announced = SeriesAnnounced(history.announced, history.announced_at)
+        for delivery in [*history.carried_again(self._calling), *news, announced]:
             history.mailbox.put_nowait(delivery)
         model = self._around.model
         opening = Opening(
@@ -202,7 +208,6 @@ class Agent:
             speaker=Speaker(self._key, model.identity, model.rules, reference),
             past=past,
             over=frozenset(e.association_id for e in past) - self._calling.keys(),
-            announced=SeriesAnnounced(history.announced, history.announced_at),
             mailbox=history.mailbox,
         )
         self.progress.series_open += 1

@@ -77,6 +77,10 @@ class SeriesHistory:
             return False
         return any(isinstance(e, ConflictReceived) and self.since_conclusion(e) for e in self.entries)
 
+    def reopened_by_damage(self, entry: InstanceStored) -> bool:
+        """Whether an instance that may be of this series, and cannot be read, came after it was complete."""
+        return self.conclusion is not None and self.conclusion.complete and self.since_conclusion(entry)
+
     def since_conclusion(self, entry: Arrival) -> bool:
         return self.conclusion is None or entry.sequence > self.conclusion.through_sequence
 

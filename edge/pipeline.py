@@ -51,8 +51,7 @@ async def follow(opening: Opening, around: Surroundings) -> Conclusion:
         for entry in opening.past:
             async for one in read(entry, around):
                 case = _delivered(case, one, analysis)
-        # Only now: a series that was met by its past would be closed before all of it was told.
-        case = _delivered(case.associations_over(opening.over), opening.announced, analysis)
+        case = case.associations_over(opening.over)
         analysis.start(case.progress.slabs(depth, closed=False))
         while not case.closed:
             known, case = case, await _next(case, opening.mailbox, analysis, around)

@@ -120,14 +120,13 @@ class Surroundings:
 class Opening:
     """A series revision that begins: `past` is what came before, `mailbox` brings what happens now.
 
-    `over` are the associations of the past that have ended, `announced` what was announced before it began.
+    `over` are the associations of the past that have ended.
     """
 
     case: SeriesCase
     speaker: Speaker
     past: tuple[InstanceStored, ...]
     over: frozenset[AssociationId]
-    announced: SeriesAnnounced
     mailbox: asyncio.Queue[Delivery]
 
 

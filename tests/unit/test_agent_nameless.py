@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from edge.domain.announcement import Standing
 from edge.domain.frame import frame_name
 from edge.domain.identity import SopInstanceUID, StudyInstanceUID, made_up_series
 from edge.domain.outcome import OutcomeKind
@@ -99,3 +100,50 @@ def test_a_slice_that_was_read_before_keeps_its_series_when_it_cannot_be_read_ag
         assert set(room.ledger.series_of_instances().values()) == {SERIES}
 
     assert play(script, deadline_s=0.3).results == ["incomplete"]
+
+
+@pytest.mark.parametrize("restart", [False, True])
+@pytest.mark.parametrize("announced", [False, True])
+@pytest.mark.parametrize("blood", [[], [8, 9, 10]])
+def test_damage_after_the_outcome_of_a_sibling_takes_its_word_back(
+    restart: bool, announced: bool, blood: list[int]
+) -> None:
+    """The association goes on: what cannot be read may be of the head that was said to be whole."""
+
+    async def script(room: ScannerRoom) -> None:
+        room.opens("a")
+        room.sends("a", *HEAD, blood=blood)
+        room.releases("a")
+        if announced:
+            room.says(Standing.COMPLETED, *HEAD)
+        (first,) = await room.until_outcomes(1)
+        assert first.kind is (OutcomeKind.FINDING if blood else OutcomeKind.NO_FINDING)
+        room.opens("c")
+        room.sends("c", HEAD[3])
+        if restart:
+            await restarted(room)
+        room.sends("c", NAMELESS)
+        await room.until_outcomes(3)
+        by_series = {o.series.series_instance_uid: o for o, _ in room.ledger.outcomes.values()}
+        taken_back = by_series[SERIES]
+        reason = "deadline_unannounced" if announced else "unreadable_instance"
+        assert (taken_back.kind, taken_back.reason) == (OutcomeKind.INCOMPLETE, reason)
+        assert taken_back.series.revision == 2
+        assert taken_back.series.predecessor == first.outcome_id
+        await restarted(room)
+        await room.until_read()
+
+    room = play(script, deadline_s=0.3)
+    assert sorted(room.results) == sorted(["finding" if blood else "no_finding", "failed", "incomplete"])
+
+
+def test_damage_after_its_own_series_ended_incomplete_says_nothing_new() -> None:
+    async def script(room: ScannerRoom) -> None:
+        room.opens("a")
+        room.sends("a", *HEAD[:12])
+        await room.until_outcomes(1)
+        room.sends("a", NAMELESS)
+        await room.until_outcomes(2)
+        await room.until_read()
+
+    assert sorted(play(script, deadline_s=0.3).results) == ["failed", "incomplete"]

@@ -428,3 +428,24 @@ def test_images_in_acquisition_bars_a_negative_unless_told_otherwise(heeded: boo
         await room.until_outcomes(1)
 
     assert play(script, deadline_s=0.3, images_in_acquisition=heeded).results == [result]
+
+
+def test_a_slice_after_the_step_that_named_all_before_it_makes_one_revision_with_it_in() -> None:
+    async def script(room: ScannerRoom) -> None:
+        room.opens("a")
+        room.sends("a", *HEAD[:29])
+        room.releases("a")
+        room.says(Standing.COMPLETED, *HEAD[:29])
+        await room.until_outcomes(1)
+        room.opens("b")
+        room.sends("b", HEAD[29])
+        room.releases("b")
+        _, second = await room.until_outcomes(2)
+        assert (second.kind, second.reason, second.instances) == (
+            OutcomeKind.INCOMPLETE,
+            "deadline_unannounced",
+            30,
+        )
+        await room.until_read()
+
+    assert play(script, deadline_s=0.3).results == ["no_finding", "incomplete"]
