@@ -240,6 +240,16 @@ class Agent:
             or any(isinstance(d, AssociationReleased) and history.made_whole_by(d) for d in left)
         ):
             self._open(history, history.ends_and_duplicates(), tasks)
+        await self._speak_up(tasks, history.uid)
+
+    async def _speak_up(self, tasks: asyncio.TaskGroup, about: SeriesInstanceUID | None = None) -> None:
+        """Begins a revision of whatever gave way to a reconstruction that turned out to say nothing."""
+        found = await patiently(self._around.emit, self._around.ledger.unspoken, about)
+        for uid, chosen in found.items():
+            history = self._history(SeriesInstanceUID(uid))
+            # A revision of the chosen one that is under way asks again when it ends.
+            if history.mailbox is None and self._history(SeriesInstanceUID(chosen)).mailbox is None:
+                await self._reopen(history, tasks)
 
     def _reference(self, history: SeriesHistory) -> SeriesReference:
         assert history.first is not None, "a series has a first instance before it has a journey"

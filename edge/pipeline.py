@@ -54,6 +54,7 @@ async def follow(opening: Opening, around: Surroundings) -> Conclusion:
         case = case.associations_over(opening.over)
         analysis.start(case.progress.slabs(depth, closed=False))
         while not case.closed:
+            around.reconstructions.note(speaker, case)
             known, case = case, await _next(case, opening.mailbox, analysis, around)
             if case is not known:  # something arrived, or nothing did for too long
                 analysis.start(_slabs(case, known, depth))
@@ -69,6 +70,9 @@ async def follow(opening: Opening, around: Surroundings) -> Conclusion:
                 found = triage.preliminary(speaker.rules, case.progress.volume, analysis.evidence)
                 paged = await _page(found, case, analysis, paged, speaker, around)
     outcome = statement.outcome(speaker, case, analysis.evidence, analysis.failure, around.clock.utc())
+    if (mine := statement.reconstruction(speaker, case)) is not None:
+        others = await patiently(around.emit, around.reconstructions.others, speaker)
+        outcome = statement.among(outcome, mine, others, paged)
     last_words = statement.final_alerts(speaker, outcome, paged, case, analysis.evidence)
     await _conclude(outcome, last_words, case, around)
     around.emit(_settled(outcome, around.clock.monotonic() - closed_at))
@@ -191,7 +195,9 @@ async def _conclude(
     drafts = [(alert, around.messages.alert(alert)) for alert in last_words]
     result = (None, around.messages.result(outcome))
     said = [*drafts, result]
-    if await patiently(around.emit, around.ledger.conclude, outcome, case.through_sequence, said):
+    concluded = await patiently(around.emit, around.ledger.conclude, outcome, case.through_sequence, said)
+    around.reconstructions.forget(outcome.series.series_instance_uid)
+    if concluded:
         for alert in last_words:
             around.emit(_raised(alert))
 

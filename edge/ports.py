@@ -12,6 +12,7 @@ from edge.domain.alert import Alert
 from edge.domain.arrival import Arrival, InstanceStored, Reception, StoredInstance
 from edge.domain.identity import AssociationId, SopInstanceUID
 from edge.domain.outcome import Conclusion, Outcome
+from edge.domain.reconstruction import Reconstruction
 
 if TYPE_CHECKING:  # the receiver has no use for arrays, and NumPy takes a third of its memory
     import numpy as np
@@ -199,10 +200,13 @@ class Ledger(Protocol):
     for a revision inherits the open pages of its predecessors. `alert` returns False when this series
     raised this alert id, status and revision before, `conclude` when this series revision has its
     outcome already; both then change nothing. Without a draft an alert is only written down. Equal
-    draft keys make one message. The callbacks of `on_enqueued` run after the commit, on the calling
-    thread, and must neither block nor raise. A second `published` changes nothing; `unheard` notes a
-    receipt and leaves the message pending, and `outbox_depth` counts those and dates the oldest. `check`
-    raises OSError once the disk has failed for good: the process must end.
+    draft keys make one message. `reconstructions` are those of a study by their latest outcomes; `unspoken`
+    maps series that gave way to the reconstruction they named, where the latest outcome of that one speaks
+    for nobody: all of them, or those where either is the series asked about. The callbacks of
+    `on_enqueued` run after the commit, on the calling thread, and must neither block nor raise. A second
+    `published` changes nothing; `unheard` notes a receipt and leaves the message pending, and
+    `outbox_depth` counts those and dates the oldest. `check` raises OSError once the disk has failed for
+    good: the process must end.
     """
 
     def remember_instance(self, sequence: int, series_instance_uid: str) -> None: ...
@@ -216,6 +220,8 @@ class Ledger(Protocol):
     def conclude(
         self, outcome: Outcome, through_sequence: int, drafts: Sequence[tuple[Alert | None, Draft | None]]
     ) -> bool: ...
+    def reconstructions(self, study_token: str) -> Sequence[Reconstruction]: ...
+    def unspoken(self, series_instance_uid: str | None = None) -> Mapping[str, str]: ...
     def pending(self, limit: int) -> Sequence[PendingMessage]: ...
     def published(self, sequence: int, receipt: Receipt, at: datetime) -> None: ...
     def unheard(self, sequence: int, receipt: Receipt) -> None: ...

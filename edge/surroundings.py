@@ -30,6 +30,7 @@ from edge.imaging.volume import Content, Slice
 from edge.models.contract import ClinicalModel
 from edge.patience import patiently_for
 from edge.ports import Clock, InferenceQueue, Ledger, Messages, PixelSource
+from edge.reconstructions import Reconstructions
 from edge.settings import CompletenessSettings
 from edge.telemetry.events import Happening
 
@@ -114,6 +115,7 @@ class Surroundings:
     deadline_s: float
     decoded: DecodedSlices
     reading: Reading
+    reconstructions: Reconstructions
 
 
 @dataclass(frozen=True, slots=True)

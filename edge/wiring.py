@@ -21,6 +21,7 @@ from edge.mqtt.drafts import AlertMessages
 from edge.paging_wiring import publishing
 from edge.ports import Ledger
 from edge.pulse import Pulse
+from edge.reconstructions import Reconstructions
 from edge.retention import retain, rules_of
 from edge.settings import ReadingSettings, Settings
 from edge.spool.doorbell import Doorbell
@@ -87,6 +88,7 @@ async def _agent(
             deadline_s=settings.triton.deadline_s,
             decoded=DecodedSlices(DECODED_BYTES),
             reading=Reading(),
+            reconstructions=Reconstructions(ledger),
         )
         agent = Agent(around, appliance_key(state_dir), settings.appliance.scanners)
         pulse.progress = agent.progress

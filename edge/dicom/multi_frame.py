@@ -30,6 +30,7 @@ _COMMON = (
     *("AccessionNumber", "BodyPartExamined", "ContrastBolusAgent", "ConvolutionKernel"),
     *("AcquisitionNumber", "RescaleIntercept", "RescaleSlope", "RescaleType", "ModalityLUTSequence"),
     *("PixelPaddingValue", "PixelPaddingRangeLimit", "Rows", "Columns", "SamplesPerPixel", "BitsAllocated"),
+    *("FrameOfReferenceUID", "AcquisitionDateTime", "AcquisitionDate", "AcquisitionTime"),
     *("BitsStored", "HighBit", "PixelRepresentation", "PhotometricInterpretation"),
 )
 # Per-frame groups of thousands of frames are far below this; more is no header of an image.

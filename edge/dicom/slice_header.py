@@ -127,7 +127,16 @@ def slice_header(data_set: Dataset, instance: StoredInstance) -> SliceHeader:
         orientation_lps=(*plane.row_cosines, *plane.column_cosines),
         acquisition_number=_whole(data_set, "AcquisitionNumber"),
         images_in_acquisition=_whole(data_set, "ImagesInAcquisition"),
+        frame_of_reference_uid=text(data_set, "FrameOfReferenceUID"),
+        irradiation_event_uid=text(data_set, "IrradiationEventUID"),
+        acquired_at=_acquired_at(data_set),
     )
+
+
+def _acquired_at(data_set: Dataset) -> str:
+    """Date and time to the second as DICOM text without an offset from UTC, empty unless both are there."""
+    date, time = text(data_set, "AcquisitionDate"), text(data_set, "AcquisitionTime")
+    return (text(data_set, "AcquisitionDateTime") or (date + time if date and time else ""))[:14]
 
 
 def uids_in(data_set: Dataset | None) -> tuple[str, str]:

@@ -13,6 +13,7 @@ from edge.domain.contiguity import Geometry, geometry_of
 from edge.domain.eligibility import Scope, slice_out_of_scope, uncovered
 from edge.domain.frame import frames_missing, instance_of
 from edge.domain.identity import AssociationId, SopInstanceUID
+from edge.domain.kernel import Sharpness
 from edge.domain.series import SeriesInProgress, SliceHeader, UnusableInstance
 from edge.domain.unusable import OTHER_KINDS
 
@@ -175,16 +176,20 @@ class SeriesCase:
         )
 
     def set_aside(self) -> Missing | None:
-        """Images of the series that the model may not see: they bar a negative for good.
+        """Images of the series that the model may not see, or not be sure of: they bar a negative for good.
 
         A localizer or a report among them is no part of the volume and bars nothing.
         """
+        slices = self.progress.slices
         barred = [r for r in self.out_of_scope.values() if r not in OTHER_KINDS]
-        if not barred or not self.progress.slices:
-            return None
-        reasons = ", ".join(sorted(set(barred)))
-        all_of_them = len(self.progress.slices) + len(self.out_of_scope)
-        return Missing("partly_out_of_scope", f"{len(barred)} of {all_of_them}: {reasons}")
+        if slices and barred:
+            reasons = ", ".join(sorted(set(barred)))
+            all_of_them = len(slices) + len(self.out_of_scope)
+            return Missing("partly_out_of_scope", f"{len(barred)} of {all_of_them}: {reasons}")
+        kernels = {s.convolution_kernel for s in slices if self.scope.sharpness_of(s) is Sharpness.UNKNOWN}
+        if kernels:
+            return Missing("kernel_unknown", f"nothing says how sharp {', '.join(sorted(kernels))} is")
+        return None
 
     def _noted(
         self, name: SopInstanceUID, association: AssociationId, sequence: int, at: float

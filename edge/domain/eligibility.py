@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 from edge.domain.contiguity import Geometry
+from edge.domain.kernel import Sharpness, sharpness
 from edge.domain.series import SliceHeader
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """The limits of a clinical.toml; `body_parts` empty means any, a missing attribute passes."""
+    """The limits of a clinical.toml; `body_parts` empty means any, a missing attribute passes.
+
+    `kernels` may be looked at; one that is UNKNOWN by name may be soft, so its findings count and its
+    negative does not. `kernel_names` vouches for names in capitals; `preferred_thickness_mm` only ranks.
+    """
 
     modalities: frozenset[str]
     body_parts: frozenset[str]
@@ -24,7 +29,13 @@ class Scope:
     min_coverage_mm: float
     max_top_area_ratio: float
     head_area_mm2: tuple[float, float] = (8000.0, 60000.0)
-    excluded_kernels: frozenset[str] = frozenset()
+    kernels: frozenset[Sharpness] = frozenset(Sharpness)
+    kernel_names: Mapping[str, Sharpness] = field(default_factory=dict[str, Sharpness])
+    preferred_thickness_mm: tuple[float, float] = (0.0, float("inf"))
+
+    def sharpness_of(self, header: SliceHeader) -> Sharpness:
+        """Of the kernel that the slice was made with."""
+        return sharpness(header.manufacturer, header.convolution_kernel, self.kernel_names)
 
 
 def slice_out_of_scope(header: SliceHeader, scope: Scope) -> str | None:
@@ -43,7 +54,7 @@ def slice_out_of_scope(header: SliceHeader, scope: Scope) -> str | None:
             "age",
             header.patient_age_years is None or header.patient_age_years >= scope.min_age_years,
         ),
-        ("kernel", header.convolution_kernel not in scope.excluded_kernels),
+        ("kernel", scope.sharpness_of(header) in scope.kernels),
     )
     return next((reason for reason, fits in checks if not fits), None)
 

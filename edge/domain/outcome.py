@@ -10,6 +10,7 @@ from edge.domain.announcement import Tally
 from edge.domain.completeness import CompletionReason
 from edge.domain.finding import Finding
 from edge.domain.identity import SeriesInstanceUID
+from edge.domain.reconstruction import Choice, Reconstruction
 
 
 class OutcomeKind(StrEnum):
@@ -53,7 +54,8 @@ class Outcome:
     """Terminal; `outcome_id` derives from the ordered input SOP Instance UIDs, model and revision.
 
     `reason` says why in one label: a completion reason, a scope reason or an error's reason;
-    `detail` adds the numbers for a person (never patient data).
+    `detail` adds the numbers for a person (never patient data). `reconstruction` is what others of the same
+    acquisition are held against, `choice` which of them speaks for it, None while there are no others.
     """
 
     outcome_id: str
@@ -68,6 +70,8 @@ class Outcome:
     first_slice_received_at: datetime
     last_slice_received_at: datetime
     settled_at: datetime
+    reconstruction: Reconstruction | None = None
+    choice: Choice | None = None
 
 
 # Reasons of INCOMPLETE that are no more once everything a completed step names is there.

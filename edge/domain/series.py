@@ -27,6 +27,7 @@ class SliceHeader:
     `number_of_frames` is then what its instance has, and 0 for an instance that is one slice.
     `offset_mm` is the position along the slice normal in LPS; `pixel_spacing_mm` is (row, column)
     as in PixelSpacing; `head_area_mm2` is the patient's cross-section, measured from the pixels.
+    `acquired_at` is the date-time of acquisition as DICOM text.
     """
 
     study_instance_uid: StudyInstanceUID
@@ -56,6 +57,9 @@ class SliceHeader:
     images_in_acquisition: int | None = None
     number_of_frames: int = 0
     concatenation: Concatenation | None = None
+    frame_of_reference_uid: str = ""
+    irradiation_event_uid: str = ""
+    acquired_at: str = ""
 
     @property
     def plane(self) -> tuple[object, ...]:

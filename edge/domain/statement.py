@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from edge.domain.alert import Alert, AlertStatus, Timings
@@ -14,7 +14,11 @@ from edge.domain.finding import Finding, FindingRule
 from edge.domain.frame import instance_of
 from edge.domain.naming import alert_id, outcome_id
 from edge.domain.outcome import ModelIdentity, Outcome, OutcomeKind, SeriesReference
+from edge.domain.reconstruction import Reconstruction, acquisition_of, choose, rank
 from edge.domain.triage import Evidence, final_status, settle
+
+# What a whole series without a finding ends with when another of its acquisition speaks for it.
+OTHER_RECONSTRUCTION = "other_reconstruction"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,35 @@ def outcome(
         first_slice_received_at=_utc(min(case.received_at.values())),
         last_slice_received_at=_utc(max(case.received_at.values())),
         settled_at=now,
+    )
+
+
+def reconstruction(speaker: Speaker, case: SeriesCase) -> Reconstruction | None:
+    """A case as one of several of its acquisition; None when the model saw nothing of it."""
+    slices, series = case.progress.slices, speaker.series
+    acquisition = acquisition_of(slices)
+    if acquisition is None:
+        return None
+    ranked = max(rank(s, case.scope) for s in slices)
+    return Reconstruction(series.series_instance_uid, series.series_token, acquisition, ranked)
+
+
+def among(
+    said: Outcome, mine: Reconstruction, others: Sequence[Reconstruction], paged: frozenset[str]
+) -> Outcome:
+    """The outcome in view of other reconstructions; only a negative that nobody was paged about gives way."""
+    if said.kind not in (OutcomeKind.FINDING, OutcomeKind.NO_FINDING):
+        return replace(said, reconstruction=mine)
+    choice = choose(mine, others, speaks_up=bool(said.findings or paged))
+    if choice is None or choice.series_token == mine.series_token:
+        return replace(said, reconstruction=mine, choice=choice)
+    return replace(
+        said,
+        kind=OutcomeKind.NOT_ELIGIBLE,
+        reason=OTHER_RECONSTRUCTION,
+        detail=f"series {choice.series_token} speaks for this acquisition: {choice.reason}",
+        reconstruction=mine,
+        choice=choice,
     )
 
 

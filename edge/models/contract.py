@@ -10,10 +10,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from edge.domain.eligibility import Scope
 from edge.domain.finding import FindingCode, FindingRule, OperatingPoint, Urgency
+from edge.domain.kernel import Sharpness
 from edge.domain.outcome import ModelIdentity
 from edge.errors import RefuseModel
 
 Probability = Annotated[float, Field(gt=0, lt=1)]
+KernelName = Annotated[str, Field(pattern=r"^[^a-z]+$")]
 
 
 class _Table(BaseModel):
@@ -47,7 +49,9 @@ class ScopeTable(_Table):
     min_coverage_mm: float
     max_top_area_ratio: float
     head_area_mm2: tuple[float, float] = (8000.0, 60000.0)
-    excluded_kernels: frozenset[str] = frozenset()
+    kernels: frozenset[Sharpness] = frozenset(Sharpness)
+    kernel_names: dict[KernelName, Sharpness] = {}
+    preferred_thickness_mm: tuple[float, float] = (0.0, float("inf"))
 
 
 class TensorTable(_Table):

@@ -12,7 +12,7 @@ from pydantic import Field, TypeAdapter
 from edge.domain.alert import Alert, AlertStatus
 from edge.domain.finding import Finding, Level, Side, Urgency
 from edge.domain.outcome import ModelIdentity, Outcome, OutcomeKind
-from edge.mqtt.words import Millilitres, Probability, UtcTime, Words
+from edge.mqtt.words import Millilitres, Probability, ReconstructionWords, UtcTime, Words
 
 SCHEMA_VERSION = "1.0"
 NOTICE = "research use, not for clinical use"
@@ -170,6 +170,9 @@ class ResultMessage(_SeriesMessage):
     findings: tuple[FindingWords, ...]
     instances: int = Field(ge=0, description="Number of DICOM instances the series had.")
     timings: ResultTimings
+    reconstructions: ReconstructionWords | None = Field(
+        default=None, description="Null while no other reconstruction of the same acquisition is known."
+    )
 
     @classmethod
     def of(cls, outcome: Outcome, appliance: str, sequence: int) -> ResultMessage:
@@ -184,6 +187,7 @@ class ResultMessage(_SeriesMessage):
             detail=outcome.detail,
             findings=tuple(FindingWords.of(f) for f in outcome.findings),
             instances=outcome.instances,
+            reconstructions=ReconstructionWords.of(outcome.choice) if outcome.choice else None,
             series_token=series.series_token,
             study_token=series.study_token,
             accession_token=series.accession_token,

@@ -16,6 +16,8 @@ from pydantic import (
     WithJsonSchema,
 )
 
+from edge.domain.reconstruction import Choice, Reason
+
 
 def _milliseconds(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -44,3 +46,15 @@ class Words(BaseModel):
     """Unknown fields are passed over, so that a consumer outlives an addition to version 1."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="ignore")
+
+
+class ReconstructionWords(Words):
+    """Which of several reconstructions of one acquisition speaks for it; any finding is said all the same."""
+
+    chosen: str = Field(description="series_token of the one whose negative counts.")
+    because: Reason = Field(description="only: none of the others counts, at least not yet.")
+    others: tuple[str, ...] = Field(description="series_token of every other one known by now.")
+
+    @classmethod
+    def of(cls, choice: Choice) -> ReconstructionWords:
+        return cls(chosen=choice.series_token, because=choice.reason, others=choice.others)

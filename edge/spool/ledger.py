@@ -9,7 +9,9 @@ from pathlib import Path
 
 from edge.domain.alert import Alert
 from edge.domain.outcome import Conclusion, Outcome, OutcomeKind
+from edge.domain.reconstruction import Reconstruction
 from edge.ports import Clock, Draft, PendingMessage, Receipt
+from edge.spool import reconstruction_rows
 from edge.spool.alert_register import SqliteAlertRegister
 from edge.spool.continuity import (
     LEDGER_DATABASE,
@@ -152,6 +154,7 @@ class SqliteLedger:
             if _exists(connection, OUTCOME_EXISTS, series.series_instance_uid, series.revision):
                 return False
             connection.execute(INSERT_OUTCOME, outcome_row(outcome, through_sequence))
+            reconstruction_rows.note(connection, outcome)
             for alert, draft in drafts:
                 if alert is not None:
                     self._raise(connection, alert, draft)
@@ -159,6 +162,14 @@ class SqliteLedger:
                     enqueue(connection, draft, self._clock.utc())
         self._wake(bool(drafts))
         return True
+
+    def reconstructions(self, study_token: str) -> Sequence[Reconstruction]:
+        with self._writer.reading() as connection:
+            return reconstruction_rows.of_study(connection, study_token)
+
+    def unspoken(self, series_instance_uid: str | None = None) -> Mapping[str, str]:
+        with self._writer.reading() as connection:
+            return reconstruction_rows.unspoken(connection, series_instance_uid)
 
     def pending(self, limit: int) -> Sequence[PendingMessage]:
         with self._writer.reading() as connection:

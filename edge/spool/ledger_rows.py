@@ -10,13 +10,20 @@ from edge.domain.alert import Alert, Timings
 from edge.domain.finding import Finding
 from edge.domain.outcome import Outcome
 from edge.ports import OutboundMessage, PendingMessage
+from edge.spool.reconstruction_rows import choice_columns
 
 INSERT_OUTCOME = """
-INSERT INTO outcome VALUES (
+INSERT INTO outcome (
+    series_instance_uid, revision, outcome_id, through_sequence, kind, reason, detail,
+    series_token, study_token, accession_token, scanner, predecessor,
+    model_name, model_version, model_digest, instances, degraded, findings,
+    first_slice_received_at, last_slice_received_at, settled_at, chosen_series, chosen_because, not_chosen)
+VALUES (
     :series_instance_uid, :revision, :outcome_id, :through_sequence, :kind, :reason, :detail,
     :series_token, :study_token, :accession_token, :scanner, :predecessor,
     :model_name, :model_version, :model_digest, :instances, :degraded, :findings,
-    :first_slice_received_at, :last_slice_received_at, :settled_at)"""
+    :first_slice_received_at, :last_slice_received_at, :settled_at,
+    :chosen_series, :chosen_because, :not_chosen)"""
 
 INSERT_ALERT = """
 INSERT INTO alert (alert_id, status, series_instance_uid, revision, outbox_key, finding, timings,
@@ -54,6 +61,7 @@ def outcome_row(outcome: Outcome, through_sequence: int) -> Row:
         "first_slice_received_at": time_text(outcome.first_slice_received_at),
         "last_slice_received_at": time_text(outcome.last_slice_received_at),
         "settled_at": time_text(outcome.settled_at),
+        **choice_columns(outcome),
     }
 
 

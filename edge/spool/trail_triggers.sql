@@ -7,7 +7,10 @@ CREATE TEMP TRIGGER outcome_was_told AFTER INSERT ON outcome BEGIN
     VALUES (trail_now(), new.series_token, 'outcome', new.outcome_id,
             json_object('outcome', new.kind, 'reason', new.reason, 'revision', new.revision,
                         'instances', new.instances, 'degraded', new.degraded, 'model', new.model_name,
-                        'version', new.model_version),
+                        'version', new.model_version,
+                        'chosen_series', nullif(new.chosen_series, ''),
+                        'chosen_because', nullif(new.chosen_because, ''),
+                        'reconstructions_not_chosen', nullif(new.not_chosen, '')),
             'outcome', new.outcome_id, {outcome_fields}, {outcome_digest});
 END;
 

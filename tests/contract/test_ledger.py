@@ -4,17 +4,29 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from edge.domain.alert import Alert, AlertStatus
-from edge.domain.outcome import OutcomeKind
+from edge.domain.identity import SeriesInstanceUID
+from edge.domain.outcome import Outcome, OutcomeKind
+from edge.domain.reconstruction import Acquisition, Choice, Reason, Reconstruction, Standing
 from edge.ports import Conclusion, Draft, Ledger, OutboundMessage, Receipt
 from edge.spool.ledger import SqliteLedger
 from tests.fakes.clock import START, FakeClock
 from tests.fakes.ledger import FakeLedger
-from tests.statements import AT, FailingDraft, PlainDraft, alert, alert_draft, outcome, result_draft
+from tests.statements import (
+    AT,
+    FailingDraft,
+    PlainDraft,
+    alert,
+    alert_draft,
+    outcome,
+    reference,
+    result_draft,
+)
 
 PUBACK = Receipt(reason_code=0, subscribers=True)
 
@@ -127,6 +139,51 @@ def test_the_conclusion_of_a_series_is_its_latest_revision(ledger: Ledger) -> No
         "1.2.3": Conclusion("outcome-1.2.3-2", 2, 42, OutcomeKind.FINDING, "released"),
         "1.2.4": Conclusion("outcome-1.2.4-0", 0, 40, OutcomeKind.FINDING, "released"),
     }
+
+
+RAYS = Acquisition("1.9", frozenset({"1.7"}), frozenset({2, 3}), "20240501030000", "20240501030010", (0, 150))
+
+
+def made(series: str, study: str, kind: OutcomeKind, *, revision: int = 0, gave_way_to: str = "") -> Outcome:
+    """The outcome of one reconstruction; its series token is `t` and the series."""
+    said = outcome(series, revision, kind=kind)
+    where = replace(said.series, study_token=study, series_token=f"t{series}")
+    mine = Reconstruction(SeriesInstanceUID(series), f"t{series}", RAYS, (0.0, 1.5))
+    if not gave_way_to:
+        return replace(said, series=where, reconstruction=mine)
+    choice = Choice(f"t{gave_way_to}", Reason.PREFERRED, (f"t{series}",))
+    return replace(said, series=where, reconstruction=mine, choice=choice, reason="other_reconstruction")
+
+
+def test_reconstructions_of_a_study_are_told_by_their_latest_outcomes(ledger: Ledger) -> None:
+    assert list(ledger.reconstructions("study")) == []
+    ledger.conclude(made("1.1", "study", OutcomeKind.NO_FINDING), 40, [])
+    ledger.conclude(made("1.2", "study", OutcomeKind.NO_FINDING), 41, [])
+    ledger.conclude(made("1.2", "study", OutcomeKind.INCOMPLETE, revision=1), 42, [])
+    ledger.conclude(made("1.3", "study", OutcomeKind.FINDING), 43, [])
+    ledger.conclude(made("1.4", "another", OutcomeKind.FINDING), 44, [])
+    ledger.conclude(replace(outcome("1.5"), series=replace(reference("1.5"), study_token="study")), 45, [])
+    assert list(ledger.reconstructions("study")) == [
+        Reconstruction(SeriesInstanceUID("1.1"), "t1.1", RAYS, (0.0, 1.5), Standing.WHOLE),
+        Reconstruction(SeriesInstanceUID("1.2"), "t1.2", RAYS, (0.0, 1.5), Standing.OUT),
+        Reconstruction(SeriesInstanceUID("1.3"), "t1.3", RAYS, (0.0, 1.5), Standing.FOUND),
+    ]
+
+
+def test_who_gave_way_to_one_that_says_nothing_is_found(ledger: Ledger) -> None:
+    gone = OutcomeKind.NOT_ELIGIBLE
+    ledger.conclude(made("1.2", "study", gone, gave_way_to="1.1"), 40, [])
+    assert ledger.unspoken() == {}  # the chosen one is still under way
+    ledger.conclude(made("1.1", "study", OutcomeKind.NO_FINDING), 41, [])
+    assert ledger.unspoken() == {}
+    ledger.conclude(made("1.1", "study", OutcomeKind.INCOMPLETE, revision=1), 42, [])
+    assert ledger.unspoken() == ledger.unspoken("1.1") == ledger.unspoken("1.2") == {"1.2": "1.1"}
+    assert ledger.unspoken("1.3") == {}
+    ledger.conclude(made("1.1", "study", gone, revision=2, gave_way_to="1.3"), 43, [])
+    assert ledger.unspoken() == {}  # a third speaks for all three
+    ledger.conclude(made("1.1", "study", OutcomeKind.FAILED, revision=3), 44, [])
+    ledger.conclude(made("1.2", "study", OutcomeKind.NO_FINDING, revision=1), 45, [])
+    assert ledger.unspoken() == {}
 
 
 def test_an_incomplete_conclusion_says_so(ledger: Ledger) -> None:

@@ -16,7 +16,8 @@ from edge.domain.arrival import (
     InstanceStored,
 )
 from edge.domain.identity import SopInstanceUID
-from edge.domain.outcome import Conclusion, Outcome
+from edge.domain.outcome import Conclusion, Outcome, OutcomeKind
+from edge.domain.reconstruction import Reconstruction, Standing
 from edge.errors import ShedLoad
 from edge.ports import Clock, Draft, PendingMessage, Receipt
 
@@ -94,6 +95,34 @@ class FakeLedger:
         if drafts:
             self._wake()
         return True
+
+    def reconstructions(self, study_token: str) -> Sequence[Reconstruction]:
+        standing = {OutcomeKind.FINDING: Standing.FOUND, OutcomeKind.NO_FINDING: Standing.WHOLE}
+        return [
+            replace(made, standing=standing.get(last.kind, Standing.OUT))
+            for last in self._latest().values()
+            if (made := last.reconstruction) is not None and last.series.study_token == study_token
+        ]
+
+    def unspoken(self, series_instance_uid: str | None = None) -> Mapping[str, str]:
+        latest = self._latest()
+        by_token = {last.series.series_token: last for last in latest.values()}
+        found: dict[str, str] = {}
+        for uid, last in latest.items():
+            if last.reason != "other_reconstruction" or last.choice is None:
+                continue
+            chosen = by_token.get(last.choice.series_token)
+            if chosen is None or chosen.reason == "other_reconstruction":
+                continue
+            if chosen.kind in (OutcomeKind.FINDING, OutcomeKind.NO_FINDING):
+                continue
+            if series_instance_uid in (None, uid, chosen.series.series_instance_uid):
+                found[uid] = chosen.series.series_instance_uid
+        return found
+
+    def _latest(self) -> dict[str, Outcome]:
+        ordered = sorted(self.outcomes.items(), key=lambda item: item[0][1])
+        return {uid: last for (uid, _), (last, _) in ordered}
 
     def pending(self, limit: int) -> Sequence[PendingMessage]:
         with self._lock:

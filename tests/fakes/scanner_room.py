@@ -39,6 +39,7 @@ from edge.models.contract import ClinicalModel
 from edge.models.slab_segmentation import MASK, PROBABILITY, SLAB_HU
 from edge.mqtt.drafts import AlertMessages
 from edge.ports import InferRequest, InferResult, Priority
+from edge.reconstructions import Reconstructions
 from edge.settings import CompletenessSettings, Settings
 from edge.surroundings import Reading, Surroundings
 from edge.telemetry.events import Happening
@@ -224,6 +225,7 @@ class ScannerRoom:
             deadline_s=1.0,
             decoded=DecodedSlices(10**6),
             reading=Reading(),
+            reconstructions=Reconstructions(self.ledger),
         )
         agent = Agent(around, KEY, {"CT_ER_1": "scanner-1"})
         agent.recover()
