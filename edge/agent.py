@@ -16,17 +16,15 @@ from edge.domain.arrival import (
     DuplicateReceived,
     InstanceStored,
 )
-from edge.domain.case import SeriesCase
-from edge.domain.identity import AssociationId, SeriesInstanceUID, SopInstanceUID
-from edge.domain.naming import series_reference
-from edge.domain.outcome import SeriesReference
-from edge.domain.series import SeriesInProgress
-from edge.domain.statement import Speaker
+from edge.domain.identity import AssociationId, SeriesInstanceUID
 from edge.errors import where
-from edge.history import Announcements, Progress, SeriesHistory, attributed, named_series
+from edge.history import Progress, SeriesHistory, attributed, named_series
 from edge.intake import Taken
+from edge.journal_port import Journal
 from edge.patience import patiently
 from edge.pipeline import follow, give_up
+from edge.recollection import Recollection
+from edge.recovery import Recovery
 from edge.surroundings import (
     Delivery,
     Opening,
@@ -45,39 +43,40 @@ MAX_CRASHES = 3
 class Agent:
     """One task routes; each series revision is a task of its own; the ledger makes restarts harmless."""
 
-    def __init__(self, around: Surroundings, key: bytes, scanners: Mapping[str, str]) -> None:
+    def __init__(
+        self, around: Surroundings, journal: Journal, key: bytes, scanners: Mapping[str, str]
+    ) -> None:
         self.progress = Progress()
-        self._around, self._key, self._scanners = around, key, scanners
-        self._series: dict[SeriesInstanceUID, SeriesHistory] = {}
-        self._series_of: dict[SopInstanceUID, SeriesInstanceUID] = {}
+        self._around, self._journal, self._key = around, journal, key
+        self._recollection = Recollection(journal, around.ledger, scanners)
         self._calling: dict[AssociationId, str] = {}
         self._carried: defaultdict[AssociationId, set[SeriesInstanceUID]] = defaultdict(set)
         self._nameless: defaultdict[AssociationId, list[UnusableRead]] = defaultdict(list)
-        self._remembered: dict[int, SeriesInstanceUID] = {}
-        self._announcements = Announcements()
-
-    def recover(self) -> None:
-        """Reads the ledger: which instances belong where, and which series have ended already."""
-        remembered = self._around.ledger.series_of_instances()
-        self._remembered = {n: SeriesInstanceUID(uid) for n, uid in remembered.items()}
-        for uid, conclusion in self._around.ledger.conclusions().items():
-            self._history(SeriesInstanceUID(uid)).conclusion = conclusion
-
-    def concluded(self, entry: InstanceStored) -> bool:
-        """Whether the entry is part of an outcome already, so that nobody needs its pixels.
-
-        One that named no series is read again: it bars a negative for others, and nothing else says so.
-        """
-        uid = named_series(entry, self._remembered)
-        return uid is not None and not self._history(uid).since_conclusion(entry)
+        self.recovery = Recovery.of(journal, around.ledger)
+        self._recollection.at = self.recovery.begin
+        self.progress.last_sequence = self.recovery.begin - 1
 
     async def run(self, taken: AsyncIterator[Taken]) -> None:
         """Routes for ever; cancel to stop. Whatever was under way starts over from the journal."""
         async with asyncio.TaskGroup() as tasks:
+            await self._look_back(tasks)
             async for item in taken:
                 await self._route(item, tasks)
 
+    async def _look_back(self, tasks: asyncio.TaskGroup) -> None:
+        """Files that were out of reach before a restart may be within it again."""
+        for entry in self.recovery.lost:
+            self.recovery.takes_up(entry)
+            async for item in read(entry, self._around):
+                if isinstance(item, SliceRead) or item.content.series_known:
+                    await self._instance(item, tasks)
+            self.recovery.passed(entry.sequence)
+        if self.recovery.ends(self.progress.last_sequence):
+            await self._speak_up(tasks)
+
     async def _route(self, item: Taken, tasks: asyncio.TaskGroup) -> None:
+        entry = item.entry if isinstance(item, SliceRead | UnusableRead) else item
+        self._recollection.routed(entry.sequence)
         match item:
             case SliceRead() | UnusableRead():
                 await self._instance(item, tasks)
@@ -86,131 +85,117 @@ class Agent:
             case AssociationOpened():
                 self._calling[item.association_id] = item.calling_ae_title
             case DuplicateReceived() | ConflictReceived():
-                if (uid := self._series_of.get(item.instance.sop_instance_uid)) is not None:
-                    await self._again(self._note(item, uid), item, tasks)
+                if (uid := self._recollection.series_of(item.instance.sop_instance_uid)) is not None:
+                    await self._tell(self._note(item, uid), item, tasks)
             case AssociationReleased() | AssociationAborted():
                 for uid in self._carried.pop(item.association_id, set()):
-                    history = self._history(uid)
-                    history.entries.append(item)
-                    if history.mailbox is None and history.made_whole_by(item):
-                        await self._reopen(history, tasks)
-                    else:
-                        history.tell(item)
+                    if history := self._recollection.if_known(uid, incomplete=True):
+                        history.add(item)
+                        await self._tell(history, item, tasks)
                 self._calling.pop(item.association_id, None)
                 self._nameless.pop(item.association_id, None)
             case AnnouncementReceived():
-                for uid in self._announcements.note(item.announcement) & self._series.keys():
-                    await self._announce(self._series[uid], item.sequence, tasks)
-        entry = item.entry if isinstance(item, SliceRead | UnusableRead) else item
+                before = self._journal.word_of(item.announcement.uid, item.sequence)
+                for uid in {**item.announcement.series, **(before.series if before else {})}:
+                    if (history := self._recollection.if_known(uid)) is not None:
+                        await self._announce(history, item.sequence, tasks)
+        if entry.sequence != self.progress.last_sequence:
+            self.recovery.passed(self.progress.last_sequence)
         self.progress.last_sequence = entry.sequence
+        if self.recovery.ends(entry.sequence):
+            await self._speak_up(tasks)
 
     async def _concluded_instance(self, entry: InstanceStored, tasks: asyncio.TaskGroup) -> None:
-        uid = self._remembered[entry.sequence]
+        uid = self.recovery.series[entry.sequence]
         if self._history(uid).mailbox is None:
             self._note(entry, uid)
-            await self._tell_of_nameless(entry.association_id, tasks)
+            await self._tell_of_nameless(entry.association_id, tasks, uid)
             return
         # One before it that could not be read until now has begun a revision, which needs this one too.
         async for item in read(entry, self._around):
             await self._instance(item, tasks)
 
     async def _instance(self, item: SliceRead | UnusableRead, tasks: asyncio.TaskGroup) -> None:
-        item = attributed(item, self._remembered)
+        item = attributed(item, self.recovery.series)
         described = item.content.header if isinstance(item, SliceRead) else item.content
         uid = described.series_instance_uid
-        if self._remembered.get(item.entry.sequence) != uid:
+        if self.recovery.series.get(item.entry.sequence) != uid:
             ledger = self._around.ledger
             await patiently(self._around.emit, ledger.remember_instance, item.entry.sequence, uid)
-            self._remembered[item.entry.sequence] = uid
+            self.recovery.series[item.entry.sequence] = uid
         self.progress.slices_decoded += 1
         history = self._history(uid)
         history.first = history.first or described
         self._note(item.entry, uid)
         if history.mailbox is not None:
             history.mailbox.put_nowait(item)
-        elif history.since_conclusion(item.entry) or uid == named_series(item.entry, self._remembered):
+        elif history.since_conclusion(item.entry) or uid == named_series(item.entry, self.recovery.series):
             self._open(history, [item], tasks)
+        association = item.entry.association_id
         if isinstance(item, UnusableRead):
-            self._around.emit(InstanceUnusable(self._reference(history).series_token, item.content.reason))
-            if not item.content.series_known:
-                self._nameless[item.entry.association_id].append(item)
-        await self._tell_of_nameless(item.entry.association_id, tasks)
-
-    async def _again(
-        self, history: SeriesHistory, item: DuplicateReceived | ConflictReceived, tasks: asyncio.TaskGroup
-    ) -> None:
-        if history.mailbox is None and history.reopened_by_conflict():
-            await self._reopen(history, tasks)
-        else:
-            history.tell(item)
+            self._around.emit(
+                InstanceUnusable(history.reference(self._key).series_token, item.content.reason)
+            )
+            if not item.content.series_known and association in self._calling:
+                self._nameless[association].append(item)
+                await self._tell_of_nameless(association, tasks, *self._carried[association])
+        await self._tell_of_nameless(association, tasks, uid)
 
     async def _announce(self, history: SeriesHistory, sequence: int, tasks: asyncio.TaskGroup) -> None:
-        announced = self._announcements.of(history.uid)
-        if announced == history.announced:
-            return
-        history.announced, history.announced_at = announced, sequence
-        if history.mailbox is None and history.reopened_by_words():
-            await self._reopen(history, tasks)
+        announced = self._recollection.announced(history.uid, sequence)
+        if announced != history.announced:
+            history.announced, history.announced_at = announced, sequence
+            await self._tell(history, SeriesAnnounced(announced, sequence), tasks)
+
+    async def _tell(self, history: SeriesHistory, delivery: Delivery, tasks: asyncio.TaskGroup) -> None:
+        """To the revision under way, or to a new one if it makes the last outcome untrue."""
+        if history.mailbox is None and history.reopened_by(delivery):
+            damage = [delivery] if isinstance(delivery, UnusableRead) else []
+            await self._reopen(history, tasks, *damage)
         else:
-            history.tell(SeriesAnnounced(announced, sequence))
+            history.tell(delivery)
 
     async def _reopen(self, history: SeriesHistory, tasks: asyncio.TaskGroup, *damage: UnusableRead) -> None:
         """Begins a revision though nothing arrived that is known to be of it."""
-        if history.first is None:  # all of it was concluded before this process began: none was read
+        # From here on nobody else begins one, and whatever happens is told to this one.
+        history.mailbox, history.opened_at = asyncio.Queue(), self._recollection.at
+        if history.first is None:  # all of it was concluded before, and nothing of it read since
             async with aclosing(read(history.instances[0], self._around)) as parts:
-                item = attributed(await anext(parts), self._remembered)
+                item = await anext(parts)
+            item = attributed(item, {item.entry.sequence: history.uid})
             history.first = item.content.header if isinstance(item, SliceRead) else item.content
-        self._open(history, [*damage, *history.ends_and_duplicates()], tasks)
+        met = [d for d in history.close() if isinstance(d, SliceRead | UnusableRead)]
+        self._open(history, [*damage, *met, *history.ends_and_duplicates()], tasks)
 
-    async def _tell_of_nameless(self, association: AssociationId, tasks: asyncio.TaskGroup) -> None:
+    async def _tell_of_nameless(
+        self, association: AssociationId, tasks: asyncio.TaskGroup, *series: SeriesInstanceUID
+    ) -> None:
         """A damaged instance that names no series may be of any on its association: none may be negative."""
         for item in self._nameless.get(association, []):
-            for uid in self._carried[association] - {item.content.series_instance_uid}:
+            for uid in series:
                 history = self._history(uid)
-                if item.entry in history.entries:
+                if uid == item.content.series_instance_uid or item.entry in history:
                     continue
-                history.entries.append(item.entry)
-                if history.mailbox is None and history.reopened_by_damage(item.entry):
-                    await self._reopen(history, tasks, item)
-                else:
-                    history.tell(item)
+                history.add(item.entry)
+                await self._tell(history, item, tasks)
 
     def _note(
         self, entry: InstanceStored | DuplicateReceived | ConflictReceived, uid: SeriesInstanceUID
     ) -> SeriesHistory:
         history = self._history(uid)
         history.add(entry)
-        self._series_of[entry.instance.sop_instance_uid] = uid
-        self._carried[entry.association_id].add(uid)
+        if entry.association_id in self._calling:
+            self._carried[entry.association_id].add(uid)
         calling = self._calling.get(entry.association_id, "")
-        history.scanner = history.scanner or self._scanners.get(calling, calling)
+        history.scanner = history.scanner or self._recollection.scanner(calling)
         return history
 
     def _open(self, history: SeriesHistory, news: list[Delivery], tasks: asyncio.TaskGroup) -> None:
         """Begins a revision: the instances of its predecessor first, then what came since."""
-        reference = self._reference(history)
-        fresh = {d.entry.sequence for d in news if isinstance(d, SliceRead | UnusableRead)}
-        past = tuple(e for e in history.instances if e.sequence not in fresh)
-        history.mailbox = asyncio.Queue()
-        # What was announced comes last: the past alone may be all that a step named, and the news be more.
-        announced = SeriesAnnounced(history.announced, history.announced_at)
-        for delivery in [*history.carried_again(self._calling), *news, announced]:
-            history.mailbox.put_nowait(delivery)
-        model = self._around.model
-        opening = Opening(
-            case=SeriesCase(
-                SeriesInProgress(history.uid),
-                model.clinical_scope,
-                decision=history.first_decision(),
-                conflicting=history.conflicting,
-                heeds_images_in_acquisition=self._around.timers.images_in_acquisition,
-            ),
-            speaker=Speaker(self._key, model.identity, model.rules, reference),
-            past=past,
-            over=frozenset(e.association_id for e in past) - self._calling.keys(),
-            mailbox=history.mailbox,
-        )
+        history.opened_at = history.opened_at or self._recollection.at
+        opening = history.opening(self._around, self._key, self._calling, news)
         self.progress.series_open += 1
+        reference = opening.speaker.series
         self._around.emit(SeriesOpened(reference.series_token, reference.revision, reference.scanner))
         tasks.create_task(self._journey(history, opening, tasks))
 
@@ -227,20 +212,17 @@ class Agent:
                 self._open(history, history.ends_and_duplicates(), tasks)
                 return
             history.conclusion = await give_up(opening, history.instances, self._around)
-        history.crashes = 0
+        history.crashes, history.opened_at = 0, history.conclusion.through_sequence + 1
         self.progress.series_concluded += 1
         self.progress.last_outcome_at = self._around.clock.monotonic()
         self.progress.series_open -= 1
-        left = history.close()
-        if any(isinstance(d, SliceRead | UnusableRead) for d in left):
+        if (left := history.left_open()) is None:
+            history.opened_at = 0
+        else:
             self._open(history, left, tasks)
-        elif (
-            history.reopened_by_words()
-            or history.reopened_by_conflict()
-            or any(isinstance(d, AssociationReleased) and history.made_whole_by(d) for d in left)
-        ):
-            self._open(history, history.ends_and_duplicates(), tasks)
         await self._speak_up(tasks, history.uid)
+        read_on = self._recollection.read_on_from()
+        await patiently(self._around.emit, self._around.ledger.note_read_on, read_on)
 
     async def _speak_up(self, tasks: asyncio.TaskGroup, about: SeriesInstanceUID | None = None) -> None:
         """Begins a revision of whatever gave way to a reconstruction that turned out to say nothing."""
@@ -251,14 +233,5 @@ class Agent:
             if history.mailbox is None and self._history(SeriesInstanceUID(chosen)).mailbox is None:
                 await self._reopen(history, tasks)
 
-    def _reference(self, history: SeriesHistory) -> SeriesReference:
-        assert history.first is not None, "a series has a first instance before it has a journey"
-        before = history.conclusion
-        revision = before.revision + 1 if before else 1
-        predecessor = before.outcome_id if before else None
-        return series_reference(self._key, history.first, history.scanner, revision, predecessor)
-
     def _history(self, uid: SeriesInstanceUID) -> SeriesHistory:
-        if uid not in self._series:
-            self._series[uid] = SeriesHistory(uid, announced=self._announcements.of(uid))
-        return self._series[uid]
+        return self._recollection.of(uid)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
-from edge.domain.announcement import NOTHING_ANNOUNCED, Announced, Announcement, announced_of
+from edge.domain.announcement import NOTHING_ANNOUNCED, Announced
 from edge.domain.arrival import (
     Arrival,
     AssociationAborted,
@@ -16,16 +15,23 @@ from edge.domain.arrival import (
     DuplicateReceived,
     InstanceStored,
 )
+from edge.domain.case import SeriesCase
 from edge.domain.completeness import Decision, Facts, Phase, SeriesEvent, decide
 from edge.domain.identity import AssociationId, SeriesInstanceUID, SopInstanceUID, made_up_series
-from edge.domain.series import SliceHeader, UnusableInstance
+from edge.domain.naming import series_reference
+from edge.domain.outcome import SeriesReference
+from edge.domain.series import SeriesInProgress, SliceHeader, UnusableInstance
+from edge.domain.statement import Speaker
 from edge.ports import Conclusion
-from edge.surroundings import Delivery, SeriesAnnounced, SliceRead, UnusableRead
+from edge.surroundings import Delivery, Opening, SeriesAnnounced, SliceRead, Surroundings, UnusableRead
 
 
 @dataclass
 class SeriesHistory:
-    """Everything the journal said of one series, and its journey while there is one."""
+    """Everything the journal said of one series, and its journey while there is one.
+
+    `opened_at` is the lowest entry that the revision under way was begun for.
+    """
 
     uid: SeriesInstanceUID
     entries: list[Arrival] = field(default_factory=list[Arrival])
@@ -36,6 +42,8 @@ class SeriesHistory:
     crashes: int = 0
     announced: Announced = NOTHING_ANNOUNCED
     announced_at: int = 0
+    opened_at: int = 0
+    _numbers: set[int] = field(default_factory=set[int])
 
     @property
     def instances(self) -> tuple[InstanceStored, ...]:
@@ -43,14 +51,19 @@ class SeriesHistory:
 
     def add(self, entry: Arrival) -> None:
         """Once also for an instance of many frames, which come with the same entry one after the other."""
+        if entry.sequence in self._numbers:
+            return
         if isinstance(entry, InstanceStored) and entry.instance.frame is not None:
             entry = replace(entry, instance=replace(entry.instance, frame=None))
-        if not self.entries or self.entries[-1].sequence != entry.sequence:
-            self.entries.append(entry)
+        self._numbers.add(entry.sequence)
+        self.entries.append(entry)
 
-    def made_whole_by(self, end: AssociationReleased | AssociationAborted) -> bool:
+    def __contains__(self, entry: Arrival) -> bool:
+        return entry.sequence in self._numbers
+
+    def made_whole_by(self, end: AssociationReleased) -> bool:
         """Whether an association that carried all of an INCOMPLETE series is released after all."""
-        if self.conclusion is None or not self.conclusion.incomplete or isinstance(end, AssociationAborted):
+        if self.conclusion is None or not self.conclusion.incomplete:
             return False
         carried = {
             e.instance.sop_instance_uid
@@ -80,6 +93,30 @@ class SeriesHistory:
     def reopened_by_damage(self, entry: InstanceStored) -> bool:
         """Whether an instance that may be of this series, and cannot be read, came after it was complete."""
         return self.conclusion is not None and self.conclusion.complete and self.since_conclusion(entry)
+
+    def reopened_by(self, delivery: Delivery) -> bool:
+        """Whether it makes the last outcome untrue."""
+        match delivery:
+            case AssociationReleased():
+                return self.made_whole_by(delivery)
+            case ConflictReceived():
+                return self.reopened_by_conflict()
+            case SeriesAnnounced():
+                return self.reopened_by_words()
+            case UnusableRead():
+                return self.reopened_by_damage(delivery.entry)
+            case _:
+                return False
+
+    def left_open(self) -> list[Delivery] | None:
+        """Ends a journey: what the next one begins with, None when there is no need for one."""
+        left = self.close()
+        if any(isinstance(d, SliceRead | UnusableRead) for d in left):
+            return left
+        untrue = self.reopened_by_words() or self.reopened_by_conflict()
+        if untrue or any(isinstance(d, AssociationReleased) and self.made_whole_by(d) for d in left):
+            return self.ends_and_duplicates()
+        return None
 
     def since_conclusion(self, entry: Arrival) -> bool:
         return self.conclusion is None or entry.sequence > self.conclusion.through_sequence
@@ -113,10 +150,37 @@ class SeriesHistory:
         left = [mailbox.get_nowait() for _ in range(mailbox.qsize())] if mailbox is not None else []
         return [d for d in left if not isinstance(d, SeriesAnnounced)]
 
-    def first_decision(self) -> Decision:
-        if self.conclusion is None:
-            return Decision(Phase.COLLECTING)
-        return decide(Phase.COMPLETE, SeriesEvent.LATE_ARRIVAL, Facts(gapless=False))
+    def reference(self, key: bytes) -> SeriesReference:
+        """What the next revision goes by."""
+        assert self.first is not None, "a series has a first instance before it has a journey"
+        before = self.conclusion
+        revision, predecessor = (before.revision + 1, before.outcome_id) if before else (1, None)
+        return series_reference(key, self.first, self.scanner, revision, predecessor)
+
+    def opening(
+        self, around: Surroundings, key: bytes, calling: Collection[AssociationId], news: list[Delivery]
+    ) -> Opening:
+        """A revision in a new mailbox: the past, then `news`; `calling` are associations that are open."""
+        fresh = {d.entry.sequence for d in news if isinstance(d, SliceRead | UnusableRead)}
+        past = tuple(e for e in self.instances if e.sequence not in fresh)
+        self.mailbox = asyncio.Queue()
+        # What was announced comes last: the past alone may be all that a step named, and the news be more.
+        announced = SeriesAnnounced(self.announced, self.announced_at)
+        for delivery in [*self.carried_again(calling), *news, announced]:
+            self.mailbox.put_nowait(delivery)
+        model, late = around.model, Decision(Phase.COLLECTING)
+        if self.conclusion is not None:
+            late = decide(Phase.COMPLETE, SeriesEvent.LATE_ARRIVAL, Facts(gapless=False))
+        case = SeriesCase(
+            SeriesInProgress(self.uid),
+            model.clinical_scope,
+            decision=late,
+            conflicting=self.conflicting,
+            heeds_images_in_acquisition=around.timers.images_in_acquisition,
+        )
+        speaker = Speaker(key, model.identity, model.rules, self.reference(key))
+        over = frozenset(e.association_id for e in past if e.association_id not in calling)
+        return Opening(case, speaker, past, over, self.mailbox)
 
 
 def named_series(
@@ -135,25 +199,6 @@ def attributed(
     if isinstance(item, SliceRead) or item.content.series_known or uid is None:
         return item
     return replace(item, content=replace(item.content, series_instance_uid=uid, series_known=True))
-
-
-class Announcements:
-    """The latest word of every step and notification, also of series that have not arrived yet."""
-
-    def __init__(self) -> None:
-        self._latest: dict[str, Announcement] = {}
-        self._naming: defaultdict[SeriesInstanceUID, set[str]] = defaultdict(set)
-
-    def note(self, announcement: Announcement) -> frozenset[SeriesInstanceUID]:
-        """Takes the place of what it said before; returns the series that either of them names."""
-        before = self._latest.get(announcement.uid)
-        self._latest[announcement.uid] = announcement
-        for series in announcement.series:
-            self._naming[series].add(announcement.uid)
-        return frozenset(announcement.series) | frozenset(before.series if before else ())
-
-    def of(self, series: SeriesInstanceUID) -> Announced:
-        return announced_of(series, (self._latest[uid] for uid in self._naming.get(series, ())))
 
 
 @dataclass

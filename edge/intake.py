@@ -7,8 +7,8 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from edge.domain.arrival import Arrival, InstanceStored
+from edge.journal_port import Journal
 from edge.patience import patiently
-from edge.ports import Journal
 from edge.surroundings import Found, SliceRead, Surroundings, UnusableRead, in_turn, read_one
 from edge.telemetry.events import InstanceDecoded
 
@@ -27,8 +27,9 @@ async def take(
     wait: Callable[[float], Awaitable[None]],
     concluded: Callable[[InstanceStored], bool],
     looked: Callable[[], None],
+    begin: int = 1,
 ) -> AsyncIterator[Taken]:
-    """Every journal entry once, in order, for ever; instances come read unless `concluded` says no need.
+    """Every journal entry from `begin` on, once and in order, for ever; instances read unless `concluded`.
 
     `wait` returns at the doorbell or after the seconds it is given; `looked` is told of every step.
     """
@@ -39,7 +40,7 @@ async def take(
         around.emit(InstanceDecoded(took_s=around.clock.monotonic() - began))
         return result
 
-    sequence = 0
+    sequence = begin - 1
     under_way: deque[asyncio.Task[Found] | Arrival] = deque()
 
     async def finished() -> AsyncIterator[Taken]:

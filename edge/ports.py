@@ -9,8 +9,8 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
 from edge.domain.alert import Alert
-from edge.domain.arrival import Arrival, InstanceStored, Reception, StoredInstance
-from edge.domain.identity import AssociationId, SopInstanceUID
+from edge.domain.arrival import Reception, StoredInstance
+from edge.domain.identity import AssociationId
 from edge.domain.outcome import Conclusion, Outcome
 from edge.domain.reconstruction import Reconstruction
 
@@ -166,20 +166,6 @@ class Messages(Protocol):
     def result(self, outcome: Outcome) -> Draft: ...
 
 
-class Journal(Protocol):
-    """The receiver's record; `after` returns at most `limit` entries in sequence order.
-
-    `stored` returns those of `sequences` that are instances, in order; `sequence_of` the one that an
-    instance was kept with. Reading on from `replay_from` sees the opening of every association that
-    has an entry from `sequence` on, or no end.
-    """
-
-    def after(self, sequence: int, limit: int) -> Sequence[Arrival]: ...
-    def stored(self, sequences: Sequence[int]) -> Sequence[InstanceStored]: ...
-    def sequence_of(self, sop_instance_uid: SopInstanceUID) -> int | None: ...
-    def replay_from(self, sequence: int) -> int: ...
-
-
 @dataclass(frozen=True, slots=True)
 class PendingMessage:
     """One row of the outbox that is not published; `unheard` when PUBACK came, but nobody listened."""
@@ -193,9 +179,11 @@ class PendingMessage:
 class Ledger(Protocol):
     """The agent's memory on disk; every call is durable when it returns, and safe from any thread.
 
-    `series_of_instances` maps journal sequences from `first` on to Series Instance UIDs; `conclusions`
-    has the latest revision of each; `first_unconcluded` is the lowest sequence beyond the conclusion
-    of its series, or else the one after the last remembered. An alert is open when the last that was
+    `series_of_instances` maps journal sequences from `first` on to Series Instance UIDs, `series_among`
+    some of them; `lost_alone` has the latest that failed in a series of their own; `conclusions` has the
+    latest revision of each, `conclusion_of` that of one; `first_unconcluded` is the lowest sequence beyond
+    the conclusion of its series, or else the one after the last remembered; `read_on_from` the highest that
+    was noted as one that all before it have had their effect. An alert is open when the last that was
     said of it is PRELIMINARY, CONFIRMED or INCOMPLETE: `paged_alerts` names those up to a revision,
     for a revision inherits the open pages of its predecessors. `alert` returns False when this series
     raised this alert id, status and revision before, `conclude` when this series revision has its
@@ -214,7 +202,12 @@ class Ledger(Protocol):
     def series_of(self, sequence: int) -> str | None: ...
     def sequences_of(self, series_instance_uid: str) -> Sequence[int]: ...
     def first_unconcluded(self) -> int: ...
+    def read_on_from(self) -> int: ...
+    def note_read_on(self, sequence: int) -> None: ...
+    def series_among(self, sequences: Sequence[int]) -> Mapping[int, str]: ...
+    def lost_alone(self, limit: int) -> Sequence[int]: ...
     def conclusions(self) -> Mapping[str, Conclusion]: ...
+    def conclusion_of(self, series_instance_uid: str) -> Conclusion | None: ...
     def paged_alerts(self, series_instance_uid: str, revision: int) -> frozenset[str]: ...
     def alert(self, alert: Alert, draft: Draft | None) -> bool: ...
     def conclude(

@@ -90,14 +90,14 @@ async def _agent(
             reading=Reading(),
             reconstructions=Reconstructions(ledger),
         )
-        agent = Agent(around, appliance_key(state_dir), settings.appliance.scanners)
+        agent = Agent(around, journal, appliance_key(state_dir), settings.appliance.scanners)
         pulse.progress = agent.progress
-        agent.recover()
         endpoint = TelemetryEndpoint(
             settings.telemetry.host, settings.telemetry.agent_port, emitter.registry, lambda: _health(pulse)
         )
         with closing(endpoint), closing(Doorbell(state_dir)) as doorbell:
-            taken = take(journal, around, doorbell.wait, agent.concluded, pulse.looked)
+            known = agent.recovery
+            taken = take(journal, around, doorbell.wait, known.concluded, pulse.looked, known.begin)
             async with publishing(settings, ledger, messages, pulse, clock), asyncio.TaskGroup() as tasks:
                 emitter.emit(ApplianceStarted("agent", __version__, f"model {settings.models.active}"))
                 running = [

@@ -1,9 +1,9 @@
 """How sharp a CT convolution kernel (0018,1210) is, told from the names that vendors give them.
 
-DICOM leaves the names to the vendors (PS3.3 C.8.2.1). Siemens numbers sharpness: body and head kernels up
-to 4x for soft tissue, 60 and more for bone and lung (SOMATOM operating instructions; Br, Hr, Qr and Ur since).
-GE uses words, Philips letters, Canon FC with the tens for the kind of tissue. The list is what public material
-shows and surely not whole, so a name it does not hold is unknown, which is not the same as soft.
+DICOM leaves the names to the vendors (PS3.3 C.8.2.1). Siemens numbers sharpness: body and head kernels
+up to 4x for soft tissue, 60 and more for bone and lung (SOMATOM operating instructions; Br, Hr, Qr and Ur
+since). GE uses words, Philips letters, Canon FC with the tens for the kind of tissue. The list is what public
+material shows and surely not whole: a name it does not hold is unknown, which is not the same as soft.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from edge.domain.announcement import Announcement
 from edge.domain.arrival import (
     AnnouncementReceived,
     Arrival,
@@ -21,40 +22,23 @@ from edge.domain.arrival import (
     InstanceStored,
     StoredInstance,
 )
-from edge.domain.identity import SopInstanceUID
+from edge.domain.identity import AssociationId, SeriesInstanceUID, SopInstanceUID
 from edge.spool.announcement_rows import announcement_of
 from edge.spool.blanks import FOLDER, PART, finish_part, whole_path
 from edge.spool.continuity import JournalSpan
 from edge.spool.database import open_reader, sqlite_errors
 from edge.spool.entries import INBOX_DATABASE, INBOX_SCHEMA
-
-ENTRIES = """
-SELECT entry.sequence, entry.association_id, entry.at, entry.kind,
-       entry.calling_ae_title, entry.called_ae_title, entry.peer_address, entry.reason, entry.refused_digest,
-       entry.sop_instance_uid, entry.announcement,
-       kept.sop_instance_uid, kept.sop_class_uid, kept.transfer_syntax_uid, kept.path, kept.digest,
-       kept.size_bytes
-FROM entry LEFT JOIN entry AS kept
-  ON kept.kind = 'instance_stored' AND kept.sop_instance_uid = entry.sop_instance_uid
-WHERE {} ORDER BY entry.sequence LIMIT ?"""
-
-AFTER = ENTRIES.format("entry.sequence > ?")
-STORED = ENTRIES.format(
-    "entry.kind = 'instance_stored' AND entry.sequence IN (SELECT value FROM json_each(?))"
+from edge.spool.journal_queries import (
+    AFTER,
+    ANNOUNCERS,
+    BROUGHT_BY,
+    REPLAY_FROM,
+    SEQUENCE_OF,
+    SIZE_OF,
+    STORED,
+    STORY,
+    WORD,
 )
-
-SIZE_OF = "SELECT size_bytes FROM entry WHERE kind = 'instance_stored' AND path = ?"
-SEQUENCE_OF = "SELECT sequence FROM entry WHERE kind = 'instance_stored' AND sop_instance_uid = ?"
-
-# An association without an end may still carry on, and one with an entry from ? on has carried on.
-REPLAY_FROM = """
-SELECT min(opened.sequence) FROM entry AS opened
-WHERE opened.kind = 'association_opened' AND (
-    opened.association_id IN (SELECT association_id FROM entry WHERE sequence >= ?)
-    OR NOT EXISTS (
-        SELECT 1 FROM entry AS ended
-        WHERE ended.association_id = opened.association_id
-          AND ended.kind IN ('association_released', 'association_aborted')))"""
 
 
 class InboxJournal:
@@ -79,8 +63,26 @@ class InboxJournal:
 
     def replay_from(self, sequence: int) -> int:
         rows = self._rows(REPLAY_FROM, sequence)
-        opened = rows[0][0] if rows else None
+        if not rows:
+            return min(sequence, 1)  # it cannot be read yet: all of it, once it can
+        opened = rows[0][0]
         return sequence if opened is None else min(opened, sequence)
+
+    def story(self, sequences: Sequence[int], before: int) -> Sequence[Arrival]:
+        return tuple(_arrival(*row) for row in self._rows(STORY, json.dumps(list(sequences)), before, -1))
+
+    def brought_by(self, association_id: AssociationId, before: int) -> Sequence[InstanceStored]:
+        found = (_arrival(*row) for row in self._rows(BROUGHT_BY, association_id, before, -1))
+        return tuple(entry for entry in found if isinstance(entry, InstanceStored))
+
+    def announcements(self, series: SeriesInstanceUID, before: int) -> Sequence[Announcement]:
+        uids = [str(row[0]) for row in self._rows(ANNOUNCERS, series, before)]
+        said = (self.word_of(uid, before) for uid in uids)
+        return tuple(one for one in said if one is not None)
+
+    def word_of(self, uid: str, before: int) -> Announcement | None:
+        rows = self._rows(WORD, uid, before)
+        return announcement_of(uid, rows[0][0]) if rows else None
 
     def span(self) -> JournalSpan | None:
         """None until the receiver has made its file."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -36,36 +37,24 @@ from edge.spool.ledger_rows import (
 from edge.spool.outbox import MARK_PUBLISHED, MARK_UNHEARD, OUTBOX_DEPTH, PENDING, enqueue
 from edge.spool.removal_requests import RemovalRequests
 from edge.spool.schema import schema_of
+from edge.spool.series_queries import (
+    CONCLUSION_OF,
+    CONCLUSIONS,
+    FIRST_UNCONCLUDED,
+    LOST_ALONE,
+    NOTE_READ_ON,
+    READ_ON_FROM,
+    REMEMBER_INSTANCE,
+    SEQUENCES_OF,
+    SERIES_AMONG,
+    SERIES_OF,
+    SERIES_OF_INSTANCES,
+)
 from edge.spool.trail import Trail
 
 LEDGER_MARK = "ledger.mark"
 LEDGER_ACCEPTED = "ledger.accepted"
 LEDGER_SCHEMA = schema_of("ledger")
-
-REMEMBER_INSTANCE = """
-INSERT INTO instance_series (sequence, series_instance_uid) VALUES (?, ?)
-ON CONFLICT (sequence) DO UPDATE SET series_instance_uid = excluded.series_instance_uid"""
-
-SERIES_OF_INSTANCES = """
-SELECT sequence, series_instance_uid FROM instance_series WHERE sequence >= ? ORDER BY sequence"""
-
-SERIES_OF = "SELECT series_instance_uid FROM instance_series WHERE sequence = ?"
-
-SEQUENCES_OF = "SELECT sequence FROM instance_series WHERE series_instance_uid = ? ORDER BY sequence"
-
-FIRST_UNCONCLUDED = """
-SELECT coalesce(
-    (SELECT min(sequence) FROM instance_series LEFT JOIN (
-        SELECT series_instance_uid, max(revision), through_sequence FROM outcome GROUP BY series_instance_uid
-     ) USING (series_instance_uid)
-     WHERE through_sequence IS NULL OR sequence > through_sequence),
-    (SELECT max(sequence) + 1 FROM instance_series),
-    1)"""
-
-# With max() SQLite takes the other columns from the row that holds the maximum.
-CONCLUSIONS = """
-SELECT series_instance_uid, outcome_id, max(revision), through_sequence, kind, reason
-FROM outcome GROUP BY series_instance_uid"""
 
 PAGED_ALERTS = """
 SELECT alert_id FROM (
@@ -127,6 +116,22 @@ class SqliteLedger:
         with self._writer.reading() as connection:
             return int(connection.execute(FIRST_UNCONCLUDED).fetchone()[0])
 
+    def series_among(self, sequences: Sequence[int]) -> Mapping[int, str]:
+        with self._writer.reading() as connection:
+            return dict(connection.execute(SERIES_AMONG, (json.dumps(list(sequences)),)).fetchall())
+
+    def lost_alone(self, limit: int) -> Sequence[int]:
+        with self._writer.reading() as connection:
+            return [row[0] for row in connection.execute(LOST_ALONE, (limit,))]
+
+    def read_on_from(self) -> int:
+        with self._writer.reading() as connection:
+            return int(connection.execute(READ_ON_FROM).fetchone()[0])
+
+    def note_read_on(self, sequence: int) -> None:
+        with self._writer.transaction() as connection:
+            connection.execute(NOTE_READ_ON, (sequence,))
+
     def conclusions(self) -> Mapping[str, Conclusion]:
         with self._writer.reading() as connection:
             rows = connection.execute(CONCLUSIONS).fetchall()
@@ -134,6 +139,14 @@ class SqliteLedger:
             uid: Conclusion(name, at, through, OutcomeKind(kind), reason)
             for uid, name, at, through, kind, reason in rows
         }
+
+    def conclusion_of(self, series_instance_uid: str) -> Conclusion | None:
+        with self._writer.reading() as connection:
+            row = connection.execute(CONCLUSION_OF, (series_instance_uid,)).fetchone()
+        if row is None:
+            return None
+        name, at, through, kind, reason = row
+        return Conclusion(name, at, through, OutcomeKind(kind), reason)
 
     def paged_alerts(self, series_instance_uid: str, revision: int) -> frozenset[str]:
         with self._writer.reading() as connection:

@@ -9,24 +9,29 @@ from pathlib import Path
 
 import pytest
 
+from edge.domain.announcement import Announcement, Standing
 from edge.domain.arrival import (
+    AnnouncementReceived,
     Arrival,
     AssociationAborted,
     AssociationOpened,
     AssociationReleased,
+    ConflictReceived,
+    DuplicateReceived,
     InstanceStored,
     StoredInstance,
 )
-from edge.domain.identity import AssociationId, SopInstanceUID
+from edge.domain.identity import AssociationId, SeriesInstanceUID, SopInstanceUID
 from edge.errors import FixConfiguration
-from edge.ports import Journal
+from edge.journal_port import Journal
+from edge.spool.entries import Entries
 from edge.spool.inbox import Inbox
 from edge.spool.journal import InboxJournal
 from tests.contract.storing import CT, EXPLICIT, META, store
 from tests.fakes.clock import START, FakeClock
 from tests.fakes.ledger import FakeJournal
 
-A, B = AssociationId("a"), AssociationId("b")
+A, B, C = AssociationId("a"), AssociationId("b"), AssociationId("c")
 AT = START.timestamp()
 
 
@@ -188,3 +193,95 @@ def test_a_reader_refuses_the_journal_of_a_newer_receiver(inbox: Inbox, tmp_path
         InboxJournal(tmp_path).after(0, 1)
     with pytest.raises(FixConfiguration, match="schema 99"):
         Inbox(tmp_path, min_free_bytes=0, clock=FakeClock())
+
+
+def busy() -> list[Arrival]:
+    """Two associations bring three instances, one of them again and once with other bytes; steps are told."""
+
+    def kept(uid: str) -> StoredInstance:
+        return StoredInstance(SopInstanceUID(uid), CT, EXPLICIT, f"inbox/{uid}", "00", 6)
+
+    def said(sequence: int, uid: str, standing: Standing, *series: str) -> AnnouncementReceived:
+        named = {SeriesInstanceUID(one): frozenset({SopInstanceUID(f"{one}.1")}) for one in series}
+        return AnnouncementReceived(sequence, C, AT, Announcement(uid, standing, named))
+
+    return [
+        AssociationOpened(1, A, AT, "CT_ER", "EDGE", "10.0.0.7"),
+        said(2, "4.1", Standing.IN_PROGRESS, "7.1", "7.2"),
+        InstanceStored(3, A, AT, kept("1.1")),
+        InstanceStored(4, A, AT, kept("1.2")),
+        AssociationOpened(5, B, AT, "CT_2", "EDGE", "10.0.0.8"),
+        InstanceStored(6, B, AT, kept("1.3")),
+        DuplicateReceived(7, B, AT, kept("1.1")),
+        AssociationReleased(8, A, AT),
+        said(9, "4.1", Standing.COMPLETED, "7.2"),
+        said(10, "4.2", Standing.AVAILABLE, "7.1"),
+        ConflictReceived(11, B, AT, kept("1.1"), "ff"),
+        AssociationAborted(12, B, AT, "peer_abort"),
+    ]
+
+
+@pytest.fixture(params=["sqlite", "fake"])
+def told(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Journal]:
+    """A journal with the entries of `busy`."""
+    if request.param == "fake":
+        fake = FakeJournal()
+        for entry in busy():
+            fake.append(entry)
+        yield fake
+        return
+    Inbox(tmp_path, min_free_bytes=0, clock=FakeClock()).close()
+    entries = Entries(tmp_path, FakeClock(), durable=False)
+    for entry in busy():
+        match entry:
+            case AssociationOpened():
+                names = (entry.calling_ae_title, entry.called_ae_title, entry.peer_address)
+                entries.opened(entry.association_id, *names)
+            case InstanceStored():
+                entries.stored(entry.association_id, entry.instance)
+            case DuplicateReceived():
+                entries.duplicate(entry.association_id, entry.instance.sop_instance_uid, lambda _: 6)
+            case ConflictReceived():
+                uid = entry.instance.sop_instance_uid
+                entries.conflict(entry.association_id, uid, entry.refused_digest)
+            case AnnouncementReceived():
+                before = entries.announcement(entry.announcement.uid)
+                entries.announced(entry.association_id, entry.announcement, before)
+            case AssociationReleased():
+                entries.ended(entry.association_id, "association_released", None)
+            case AssociationAborted():
+                entries.ended(entry.association_id, "association_aborted", entry.reason)
+    entries.close()
+    disk = InboxJournal(tmp_path)
+    yield disk
+    disk.close()
+
+
+def test_the_story_of_a_series_is_its_instances_their_repeats_and_who_brought_them(told: Journal) -> None:
+    assert list(told.after(0, 99)) == busy()
+    numbers = {n: [e.sequence for e in told.story([n], 99)] for n in (3, 4, 6)}
+    assert numbers == {3: [1, 3, 5, 7, 8, 11, 12], 4: [1, 4, 8], 6: [5, 6, 12]}
+    assert [e.sequence for e in told.story([3, 6], 8)] == [1, 3, 5, 6, 7]
+    assert [e.sequence for e in told.story([3], 7)] == [1, 3]
+    assert list(told.story([3], 99)) == [e for e in busy() if e.sequence in numbers[3]]
+    assert list(told.story([], 99)) == []
+
+
+def test_what_an_association_brought(told: Journal) -> None:
+    assert [e.sequence for e in told.brought_by(A, 99)] == [3, 4]
+    assert [e.sequence for e in told.brought_by(A, 4)] == [3]
+    assert [e.sequence for e in told.brought_by(B, 99)] == [6]
+    assert list(told.brought_by(C, 99)) == []
+
+
+def test_the_latest_word_of_a_step_counts_also_for_series_it_no_longer_names(told: Journal) -> None:
+    first, second, third = (e.announcement for e in busy() if isinstance(e, AnnouncementReceived))
+    seven_one, seven_two = SeriesInstanceUID("7.1"), SeriesInstanceUID("7.2")
+    assert [list(told.announcements(seven_one, n)) for n in (2, 3, 10, 99)] == [
+        [],
+        [first],
+        [second],
+        [second, third],
+    ]
+    assert list(told.announcements(seven_two, 99)) == [second]
+    assert (told.word_of("4.1", 9), told.word_of("4.1", 10), told.word_of("4.3", 99)) == (first, second, None)

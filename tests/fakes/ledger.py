@@ -8,14 +8,18 @@ from dataclasses import replace
 from datetime import datetime
 
 from edge.domain.alert import Alert, AlertStatus
+from edge.domain.announcement import Announcement
 from edge.domain.arrival import (
+    AnnouncementReceived,
     Arrival,
     AssociationAborted,
     AssociationOpened,
     AssociationReleased,
+    ConflictReceived,
+    DuplicateReceived,
     InstanceStored,
 )
-from edge.domain.identity import SopInstanceUID
+from edge.domain.identity import AssociationId, SeriesInstanceUID, SopInstanceUID
 from edge.domain.outcome import Conclusion, Outcome, OutcomeKind
 from edge.domain.reconstruction import Reconstruction, Standing
 from edge.errors import ShedLoad
@@ -32,6 +36,7 @@ class FakeLedger:
         self.receipts: dict[int, Receipt] = {}
         self.nobody_heard: dict[int, Receipt] = {}
         self._series: dict[int, str] = {}
+        self._read_on = 0
         self._wakes: list[Callable[[], None]] = []
         self._clock = clock
         self._lock = threading.RLock()
@@ -53,6 +58,26 @@ class FakeLedger:
         through = {uid: last.through_sequence for uid, last in self.conclusions().items()}
         beyond = [n for n, uid in self._series.items() if n > through.get(uid, 0)]
         return min(beyond, default=max(self._series, default=0) + 1)
+
+    def read_on_from(self) -> int:
+        return self._read_on
+
+    def note_read_on(self, sequence: int) -> None:
+        self._read_on = max(self._read_on, sequence)
+
+    def series_among(self, sequences: Sequence[int]) -> Mapping[int, str]:
+        return {n: self._series[n] for n in sequences if n in self._series}
+
+    def lost_alone(self, limit: int) -> Sequence[int]:
+        lost = {
+            uid
+            for (uid, _), (o, _) in self.outcomes.items()
+            if (o.kind, o.reason, o.instances) == (OutcomeKind.FAILED, "unreadable_instance", 1)
+        }
+        return sorted((n for n, uid in self._series.items() if uid in lost), reverse=True)[:limit]
+
+    def conclusion_of(self, series_instance_uid: str) -> Conclusion | None:
+        return self.conclusions().get(series_instance_uid)
 
     def conclusions(self) -> Mapping[str, Conclusion]:
         ordered = sorted(self.outcomes.items(), key=lambda item: item[0][1])
@@ -169,6 +194,9 @@ def _name(alert: Alert) -> tuple[str, AlertStatus, int, str]:
     return alert.alert_id, alert.status, alert.series.revision, alert.series.series_instance_uid
 
 
+_BROUGHT = InstanceStored | DuplicateReceived | ConflictReceived
+
+
 class FakeJournal:
     """ports.Journal over entries that a test appends itself."""
 
@@ -187,6 +215,32 @@ class FakeJournal:
     def sequence_of(self, sop_instance_uid: SopInstanceUID) -> int | None:
         instances = [e for e in self.entries if isinstance(e, InstanceStored)]
         return next((e.sequence for e in instances if e.instance.sop_instance_uid == sop_instance_uid), None)
+
+    def story(self, sequences: Sequence[int], before: int) -> Sequence[Arrival]:
+        named = {e.instance.sop_instance_uid for e in self.stored(sequences)}
+        below = [e for e in self.entries if e.sequence < before]
+        brought = [e for e in below if isinstance(e, _BROUGHT) and e.instance.sop_instance_uid in named]
+        carrying = {e.association_id for e in brought}
+        ends = AssociationOpened | AssociationReleased | AssociationAborted
+        return tuple(
+            e for e in below if e in brought or (isinstance(e, ends) and e.association_id in carrying)
+        )
+
+    def brought_by(self, association_id: AssociationId, before: int) -> Sequence[InstanceStored]:
+        return tuple(
+            e
+            for e in self.entries
+            if isinstance(e, InstanceStored) and e.association_id == association_id and e.sequence < before
+        )
+
+    def announcements(self, series: SeriesInstanceUID, before: int) -> Sequence[Announcement]:
+        said = [e for e in self.entries if isinstance(e, AnnouncementReceived) and e.sequence < before]
+        naming = sorted({e.announcement.uid for e in said if series in e.announcement.series})
+        return tuple(word for uid in naming if (word := self.word_of(uid, before)) is not None)
+
+    def word_of(self, uid: str, before: int) -> Announcement | None:
+        said = [e for e in self.entries if isinstance(e, AnnouncementReceived) and e.sequence < before]
+        return next((e.announcement for e in reversed(said) if e.announcement.uid == uid), None)
 
     def replay_from(self, sequence: int) -> int:
         ends = AssociationReleased | AssociationAborted

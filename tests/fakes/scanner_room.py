@@ -227,10 +227,10 @@ class ScannerRoom:
             reading=Reading(),
             reconstructions=Reconstructions(self.ledger),
         )
-        agent = Agent(around, KEY, {"CT_ER_1": "scanner-1"})
-        agent.recover()
-        taken = take(self.journal, around, self._wait, agent.concluded, lambda: None)
-        self._task = asyncio.create_task(agent.run(taken))
+        self.agent = Agent(around, self.journal, KEY, {"CT_ER_1": "scanner-1"})
+        known = self.agent.recovery
+        taken = take(self.journal, around, self._wait, known.concluded, lambda: None, known.begin)
+        self._task = asyncio.create_task(self.agent.run(taken))
 
     async def dies(self) -> None:
         assert self._task is not None

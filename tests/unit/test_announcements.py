@@ -17,7 +17,6 @@ from edge.domain.completeness import CompletionReason, Phase
 from edge.domain.identity import AssociationId, SeriesInstanceUID
 from edge.domain.outcome import Conclusion, OutcomeKind
 from edge.domain.series import SeriesInProgress
-from edge.history import Announcements
 from tests.builders import ANY_HEAD_CT, SERIES, header, uid
 from tests.fakes.scanner_room import HEAD, ScannerRoom
 
@@ -64,15 +63,6 @@ def test_a_second_step_that_goes_on_keeps_the_list_open_and_a_broken_one_marks_t
     broken = announced_of(SERIES, [said(Standing.COMPLETED, 1), said(Standing.DISCONTINUED, 2, step="7")])
     assert (broken.final, broken.discontinued) == (True, True)
     assert announced_of(OTHER, going_on) == Announced()
-
-
-def test_the_latest_word_of_a_step_counts_and_those_it_no_longer_names_are_told() -> None:
-    announcements = Announcements()
-    first = Announcement("4", Standing.IN_PROGRESS, {SERIES: names(1), OTHER: names(2)})  # type: ignore[dict-item]
-    assert announcements.note(first) == {SERIES, OTHER}
-    assert announcements.note(Announcement("4", Standing.COMPLETED, {OTHER: names(2)})) == {SERIES, OTHER}  # type: ignore[dict-item]
-    assert announcements.of(SERIES) == Announced()
-    assert announcements.of(OTHER).final
 
 
 def test_images_in_acquisition_counts_by_acquisition_and_not_at_all_where_slices_disagree() -> None:

@@ -18,3 +18,7 @@ ALTER TABLE outcome ADD COLUMN not_chosen TEXT NOT NULL DEFAULT '';
 
 CREATE INDEX outcome_of_choice ON outcome (chosen_series) WHERE reason = 'other_reconstruction';
 CREATE INDEX outcome_of_token ON outcome (series_token, revision);
+
+-- One row: every entry of the journal below this number has had its effect, or never will. Read on from there.
+CREATE TABLE read_on (sequence INTEGER NOT NULL) STRICT;
+INSERT INTO read_on (sequence) VALUES (0);
