@@ -315,3 +315,24 @@ def test_of_many_threads_one_concludes_and_sequences_stay_whole(ledger: Ledger) 
         thread.join()
     assert sum(won) == 5
     assert sequences(ledger) == list(range(1, 8 * 5 + 5 + 1))
+
+
+def test_one_series_is_asked_about_without_reading_all(ledger: Ledger) -> None:
+    for sequence, series in ((3, "1.2.3"), (5, "1.2.3"), (7, "1.2.4")):
+        ledger.remember_instance(sequence, series)
+    assert ledger.series_among([3, 4, 7]) == {3: "1.2.3", 7: "1.2.4"}
+    assert ledger.conclusion_of("1.2.3") is None
+    for revision in (0, 1):
+        conclude(ledger, revision=revision)
+    assert ledger.conclusion_of("1.2.3") == ledger.conclusions()["1.2.3"]
+    lost = replace(outcome("1.2.4", kind=OutcomeKind.FAILED), reason="unreadable_instance", instances=1)
+    assert list(ledger.lost_alone(9)) == []
+    ledger.conclude(lost, 7, [])
+    assert list(ledger.lost_alone(9)) == [7]
+
+
+def test_where_to_read_on_never_goes_back(ledger: Ledger) -> None:
+    assert ledger.read_on_from() == 0
+    for sequence in (7, 3, 9):
+        ledger.note_read_on(sequence)
+    assert ledger.read_on_from() == 9
