@@ -91,7 +91,9 @@ class Blanks:
         """The instance that asked for a blank is kept or given up."""
         with self._lock:
             self._writing -= 1
-        self._wanted.set()
+            wanted = self._writing <= 1 and len(self._ready) < self._count
+        if wanted:  # else its thread would wake for nothing, after every instance
+            self._wanted.set()
 
     def close(self) -> None:
         """Removes what was not taken."""
