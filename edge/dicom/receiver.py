@@ -1,10 +1,7 @@
 """The DICOM server: one thread for each connection, blocking, with an end to every wait.
 
-Threads and not asyncio, for the work between two waits is short calls that leave Python's lock to others
-(recv, SHA-256, write, fdatasync), and the store blocks anyway. On a disturbed machine, 512x512 CT from one
-storescu, CPU seconds per 1000 instances: 0.27 with a store that drops everything (0.33 with PDUs of 16 KiB),
-1.1 with the inbox without its syncs, storescp in the same minutes 0.35 to 0.40. So what is left is in the
-store, and a second process (`--workers 2`) gained nothing there with four senders: one is the default.
+Threads and not an event loop or several processes: all three were measured, see ARCHITECTURE.md, "Threads,
+an event loop or processes".
 What is said on a connection is in conversation.py, what becomes of it in intake.py.
 """
 
