@@ -192,9 +192,10 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
         "Decodes, infers, pages. Needs Triton and a broker (see settings).",
     )
     send = add("send", _send, "be a scanner: send phantoms or DICOM files to any AE")
-    from edge.dicom.send_command import add_arguments  # noqa: PLC0415 - see _up
+    if "send" in words:  # pydicom and NumPy, as below
+        from edge.dicom.send_command import add_arguments  # noqa: PLC0415 - see _up
 
-    add_arguments(send)
+        add_arguments(send)
     pager = add("pager", _pager, "be a pager: show pages of a role and answer them", _PAGER)
     if "pager" in words:  # Paho, as below
         from edge.pager import add_arguments as add_pager_arguments  # noqa: PLC0415 - see _up
@@ -224,10 +225,11 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
 
     tls = commands.add_parser("tls", help="make and show certificates for DICOM over TLS")
     tls_command.add_subcommands(tls)
-    from edge import quarantine_command  # noqa: PLC0415 - see _up
-
     quarantine = commands.add_parser("quarantine", help="list the instances that could not be read, and why")
-    quarantine_command.add_subcommands(quarantine)
+    if "quarantine" in words:  # NumPy, as above
+        from edge import quarantine_command  # noqa: PLC0415 - see _up
+
+        quarantine_command.add_subcommands(quarantine)
     return parser
 
 

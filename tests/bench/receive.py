@@ -39,7 +39,7 @@ class Extent:
     instances_slow: int
 
 
-SHORT = Extent((1, 4, 8, 16), (16384, 131072), rounds=1, instances=320, instances_slow=96)
+SHORT = Extent((1, 4, 8, 16), (16384, 131072), rounds=1, instances=240, instances_slow=64)
 LONG = Extent((1, 4, 8, 16), (16384, 131072), rounds=3, instances=1600, instances_slow=320)
 
 
