@@ -81,4 +81,5 @@ def test_a_receiver_does_not_carry_what_only_others_need() -> None:
     asked = "import sys, edge.cli, edge.receiver_wiring; edge.cli._parser(['receive']); print(*sys.modules)"
     command = [sys.executable, "-c", asked]
     loaded = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout.split()
-    assert not {"onnxruntime", "grpc", "tritonclient", "paho", "scipy", "numpy", "pydicom", "pynetdicom"} & set(loaded)
+    others = {"onnxruntime", "grpc", "tritonclient", "paho", "scipy", "numpy", "pydicom", "pynetdicom"}
+    assert not others & set(loaded)
