@@ -2,59 +2,32 @@
 
 from __future__ import annotations
 
-import http.client
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
+from edge.check_running import metrics, modes
+from edge.diagnosis import WAIT_S, Diagnosis, Probes, bindable, listening, reachable
 from edge.errors import EdgeError
 from edge.ports import Clock
 from edge.settings import Settings
 
 _GIB, _DAY_S = 1024**3, 86400
-_WAIT_S = 2.0
 # Older than this software, or so far ahead that certificates and log retention go wrong.
 _YEARS = range(2026, 2100)
 _SLOW_FSYNC_MS = 50.0
 
 
-@dataclass(frozen=True, slots=True)
-class Diagnosis:
-    """`ok` None: could not be told, or worth a look; only False fails the whole check."""
-
-    name: str
-    ok: bool | None
-    detail: str
-    hint: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Probes:
-    """What only a room can ask; each returns one line for a person or raises EdgeError with its advice.
-
-    `echo` is given host, port and called AE title; `certificate` tells how many seconds ours has left.
-    """
-
-    echo: Callable[[str, int, str], str]
-    triton: Callable[[], str]
-    broker: Callable[[], str]
-    models: Callable[[], str]
-    certificate: Callable[[datetime], float]
-
-
 def dicom(settings: Settings, probes: Probes, clock: Clock) -> Diagnosis:
     """C-ECHO when something listens on the port, else whether the port can be had."""
     host, port = settings.dicom.host, settings.dicom.port
-    if not _listening(_reachable(host), port):
-        return _bindable("dicom", host, port, "no receiver is running")
-    return Diagnosis("dicom", True, probes.echo(_reachable(host), port, settings.dicom.ae_title))
+    if not listening(reachable(host), port):
+        return bindable("dicom", host, port, "no receiver is running")
+    return Diagnosis("dicom", True, probes.echo(reachable(host), port, settings.dicom.ae_title))
 
 
 def tls(settings: Settings, probes: Probes, clock: Clock) -> Diagnosis:
@@ -127,26 +100,6 @@ def clock_agrees(settings: Settings, probes: Probes, clock: Clock) -> Diagnosis:
     return Diagnosis("clock", True, f"{detail}, synchronised")
 
 
-def metrics(settings: Settings, probes: Probes, clock: Clock) -> Diagnosis:
-    """Both /metrics ports are free or answer with our own build info."""
-    host, told = settings.telemetry.host, list[str]()
-    for role, port in (
-        ("receiver", settings.telemetry.receiver_port),
-        ("agent", settings.telemetry.agent_port),
-    ):
-        if not _listening(_reachable(host), port):
-            found = _bindable("metrics", host, port, f"{role} is not running")
-        else:
-            ours = "edge_build_info" in _page(_reachable(host), port)
-            found = Diagnosis(
-                "metrics", ours, f"{role} answers on {port}" if ours else f"{port} is a stranger's"
-            )
-        if found.ok is False:
-            return Diagnosis("metrics", False, found.detail, f"Set telemetry.{role}_port to a free port.")
-        told.append(found.detail)
-    return Diagnosis("metrics", True, "; ".join(told))
-
-
 Check = Callable[[Settings, Probes, Clock], Diagnosis]
 CHECKS: Mapping[str, Check] = {
     "dicom": dicom,
@@ -157,6 +110,7 @@ CHECKS: Mapping[str, Check] = {
     "models": models,
     "clock": clock_agrees,
     "metrics": metrics,
+    "modes": modes,
 }
 
 # For a peer that does not say itself what to do.
@@ -191,29 +145,6 @@ def exit_code(diagnoses: Iterable[Diagnosis]) -> int:
     return int(any(d.ok is False for d in diagnoses))
 
 
-def _reachable(host: str) -> str:
-    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
-
-
-def _listening(host: str, port: int) -> bool:
-    try:
-        socket.create_connection((host, port), timeout=_WAIT_S).close()
-    except OSError:
-        return False
-    return True
-
-
-def _bindable(name: str, host: str, port: int, why: str) -> Diagnosis:
-    try:
-        socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
-    except OSError as trouble:
-        detail = f"port {port} on {host} cannot be had: {trouble.strerror}"
-        return Diagnosis(
-            name, False, detail, f"Set {name}.host and {name}.port to an address of this machine."
-        )
-    return Diagnosis(name, True, f"port {port} is free, {why}")
-
-
 def _fsync_ms(folder: Path) -> float:
     """The median of five."""
     took: list[float] = []
@@ -233,18 +164,7 @@ def _synchronised() -> bool | None:
         return None
     asked = [program, "show", "-p", "NTPSynchronized", "--value"]
     try:
-        said = subprocess.run(asked, capture_output=True, text=True, timeout=_WAIT_S, check=False).stdout
+        said = subprocess.run(asked, capture_output=True, text=True, timeout=WAIT_S, check=False).stdout
     except (OSError, subprocess.TimeoutExpired):
         return None
     return {"yes": True, "no": False}.get(said.strip())
-
-
-def _page(host: str, port: int) -> str:
-    connection = http.client.HTTPConnection(host, port, timeout=_WAIT_S)
-    try:
-        connection.request("GET", "/metrics")
-        return connection.getresponse().read(4_000_000).decode(errors="replace")
-    except (OSError, http.client.HTTPException):
-        return ""
-    finally:
-        connection.close()

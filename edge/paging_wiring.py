@@ -38,6 +38,7 @@ async def publishing(
             outbox_depth=ledger.outbox_depth()[0],
             last_outcome_age_s=pulse.last_outcome_age_s(),
             triton=pulse.triton,
+            modes=pulse.conditions.now.names,
         )
         return messages.heartbeat(clock.utc(), progress)
 
@@ -49,7 +50,7 @@ async def publishing(
         settings.mqtt,
         summarise=summarise,
         heartbeat=heartbeat,
-        status=lambda: messages.status(*pulse.condition()),
+        status=lambda: messages.condition(pulse.conditions.now),
         register=ledger.alerts,
     )
     watch = AlertWatch(ledger.alerts, messages, settings.alerting, clock, pulse.emit)

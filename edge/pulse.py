@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
-from typing import Literal
 
+from edge.conditions import Conditions, Floors
 from edge.history import Progress
 from edge.ports import Clock
 from edge.telemetry.events import (
@@ -18,26 +17,27 @@ from edge.telemetry.events import (
 
 # An agent that has not looked at the journal for this long is stuck, whatever else still moves.
 STUCK_S = 15.0
+NO_FLOORS = Floors(0, 0)
 
 
 class Pulse:
     """Stands in front of `emit`; its figures move only with real work."""
 
-    def __init__(self, emit: Callable[[Happening], None], clock: Clock) -> None:
+    def __init__(self, emit: Callable[[Happening], None], clock: Clock, floors: Floors = NO_FLOORS) -> None:
         self.progress = Progress()
         self.slabs_inferred = 0
         self.triton = "unknown"
         self.broker_connected = False
-        self._emit, self._clock = emit, clock
+        self.conditions = Conditions(emit, clock, floors)
+        self._emit, self._clock = self.conditions.emit, clock
         self._looked_at = clock.monotonic()
-        self._triton_since = clock.utc()
 
     def emit(self, happening: Happening) -> None:
         match happening:
             case SlabInferred():
                 self.slabs_inferred += 1
-            case TritonHealthChanged(health=health) if health != self.triton:
-                self.triton, self._triton_since = health, self._clock.utc()
+            case TritonHealthChanged(health=health):
+                self.triton = health
             case BrokerConnectionChanged(connected=connected):
                 self.broker_connected = connected
             case _:
@@ -56,9 +56,3 @@ class Pulse:
     def last_outcome_age_s(self) -> float | None:
         at = self.progress.last_outcome_at
         return None if at is None else self._clock.monotonic() - at
-
-    def condition(self) -> tuple[Literal["online", "degraded"], datetime, str]:
-        """What the retained status says, since when, and why."""
-        if self.triton in ("unknown", "serving"):
-            return "online", self._triton_since, ""
-        return "degraded", self._triton_since, f"triton_{self.triton}"

@@ -12,9 +12,12 @@ from edge.errors import EdgeError, where
 from edge.ports import Clock
 from edge.settings import RetentionSettings
 from edge.spool.stored_series import free_bytes, removals_under_way, stored_series
-from edge.telemetry.events import Happening, SeriesRemovalRequested, TaskFailed
+from edge.telemetry.events import Happening, SeriesRemovalRequested, SpoolMeasured, TaskFailed
 
 LOOK_EVERY_S = 30.0
+# While space is short images must go before the floor is reached, so nobody waits for the next look.
+LOOK_AGAIN_S = 2.0
+MEASURE_EVERY_S = 5.0
 # Each is a commit of the ledger, which pages wait for.
 _AT_ONCE = 8
 _GIB = 1024**3
@@ -44,16 +47,25 @@ async def retain(
 ) -> None:
     """For ever; `request` is given series and reason, and is durable when it returns."""
 
-    def turn() -> None:
+    def turn() -> bool:
         leaving = [(s, v) for s, v in verdicts(state_dir, rules, clock) if v.removes]
         for series, verdict in leaving[:_AT_ONCE]:
             request(series.series_instance_uid, verdict)
             emit(SeriesRemovalRequested(series.series_token, verdict, series.size_bytes))
+        return free_bytes(state_dir) < rules.target_free_bytes
 
     while True:
+        short = False
         try:
-            await asyncio.to_thread(turn)
+            short = await asyncio.to_thread(turn)
         except EdgeError as error:
             # A full disk above all: the receiver refuses what does not fit, and the next look may succeed.
             emit(TaskFailed("retention", where(error)))
-        await asyncio.sleep(LOOK_EVERY_S)
+        await asyncio.sleep(LOOK_AGAIN_S if short else LOOK_EVERY_S)
+
+
+async def measure(state_dir: Path, emit: Callable[[Happening], None]) -> None:
+    """For ever; how much this process may still write where the inbox is."""
+    while True:
+        emit(SpoolMeasured(free_bytes(state_dir)))
+        await asyncio.sleep(MEASURE_EVERY_S)

@@ -11,6 +11,7 @@ from edge import __version__
 from edge.agent import Agent
 from edge.analysis import DecodedSlices
 from edge.clock import SystemClock
+from edge.conditions import floors_of
 from edge.dicom.decoder_pool import DecoderPool
 from edge.dicom.decoder_process import DecoderLimits
 from edge.dicom.reader import DicomReader
@@ -22,7 +23,7 @@ from edge.paging_wiring import publishing
 from edge.ports import Ledger
 from edge.pulse import Pulse
 from edge.reconstructions import Reconstructions
-from edge.retention import retain, rules_of
+from edge.retention import measure, retain, rules_of
 from edge.settings import ReadingSettings, Settings
 from edge.spool.doorbell import Doorbell
 from edge.spool.identity_key import appliance_key
@@ -40,6 +41,7 @@ from edge.triton.dispatch import InferenceDispatcher, Policy
 from edge.triton.embedded import stop_server
 from edge.triton.fallback import OnnxWorker
 from edge.triton.model_check import check_model
+from edge.triton.restarts import RestartRemedy
 
 # A known answer takes milliseconds; a server that needs longer than this for it hangs.
 CANARY_S = 2.0
@@ -67,7 +69,7 @@ async def _agent(
     settings: Settings, ledger: SqliteLedger, journal: InboxJournal, decoders: DecoderPool, emitter: Emitter
 ) -> None:
     clock, state_dir = SystemClock(), settings.appliance.state_dir
-    pulse = Pulse(emitter.emit, clock)
+    pulse = Pulse(emitter.emit, clock, floors_of(settings))
     folder = settings.models.repository / settings.models.active
     check_model(folder)
     messages = AlertMessages(settings)
@@ -104,6 +106,7 @@ async def _agent(
                     tasks.create_task(dispatcher.run()),
                     tasks.create_task(agent.run(taken)),
                     tasks.create_task(_watch(ledger)),
+                    tasks.create_task(measure(state_dir, pulse.emit)),
                     tasks.create_task(
                         retain(
                             state_dir,
@@ -127,15 +130,15 @@ async def _inference(
     """Triton behind its queue, with the ONNX Runtime worker as a fallback when settings allow it."""
     chosen, model = settings.triton, settings.models.active
     folder = settings.models.repository / model
-    server = TritonServer(chosen.grpc_url, shared_memory=chosen.shared_memory, in_flight=chosen.in_flight)
+    server = TritonServer(
+        chosen.grpc_url, shared_memory=chosen.shared_memory, in_flight=chosen.in_flight, emit=pulse.emit
+    )
     fallback = OnnxWorker(model, folder / "1" / "model.onnx") if chosen.fallback else None
 
     async def reload() -> None:
         await server.reload(model)
 
-    async def restart() -> None:
-        await asyncio.to_thread(stop_server, settings.appliance.state_dir)
-
+    restart = RestartRemedy(lambda: stop_server(settings.appliance.state_dir), reload, clock, pulse.emit)
     dispatcher = InferenceDispatcher(
         server,
         load_canary(folder, min(CANARY_S, chosen.deadline_s)),
@@ -178,10 +181,9 @@ def _limits(reading: ReadingSettings) -> DecoderLimits:
 
 
 def _health(pulse: Pulse) -> Health:
-    return Health(
-        pulse.alive,
-        {"triton": pulse.triton, "broker": pulse.broker_connected, "series_open": pulse.progress.series_open},
-    )
+    modes = ", ".join(pulse.conditions.now.names)
+    facts = {"triton": pulse.triton, "broker": pulse.broker_connected, "modes": modes}
+    return Health(pulse.alive, {**facts, "series_open": pulse.progress.series_open})
 
 
 def _emitter(settings: Settings, role: str) -> Emitter:

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from edge.telemetry.degraded_events import (
+    DegradedModeChanged,
+    FallbackUnfit,
+    SharedMemoryChanged,
+    TritonRestarted,
+)
 from edge.telemetry.events import (
     AlertAcknowledged,
     AlertAnswered,
@@ -103,4 +109,8 @@ ONE_OF_EACH: tuple[Happening, ...] = (
     HeartbeatSent(),
     ProgressMeasured(120),
     TaskFailed("publisher", "OSError at ledger.py:120"),
+    DegradedModeChanged("broker_away", holds=True, lasted_s=0.0),
+    SharedMemoryChanged(False, "full", "No space left on device"),
+    TritonRestarted(2, 30.0),
+    FallbackUnfit("canary_mismatch", 30.0),
 )

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from edge import __version__
 from edge.alert_ports import MessageSummary
 from edge.domain.alert import Alert, AlertStatus, Route
+from edge.domain.degraded import Condition
 from edge.domain.escalation import Rung, Step
 from edge.domain.outcome import Outcome
 from edge.mqtt.answer import CONTENT_TYPE
@@ -64,6 +65,7 @@ class Progress:
     outbox_depth: int
     last_outcome_age_s: float | None
     triton: str
+    modes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,12 +122,28 @@ class AlertMessages:
             message=ResultMessage.of(outcome, self._appliance, sequence=1),
         )
 
+    def condition(self, condition: Condition) -> OutboundMessage:
+        """How the appliance is while it runs."""
+        modes = condition.names
+        if not modes:
+            return self.status("online", condition.since)
+        return self.status("degraded", condition.since, modes[0], modes)
+
     def status(
-        self, status: Literal["online", "degraded", "offline"], since: datetime | None, reason: str = ""
+        self,
+        status: Literal["online", "degraded", "offline"],
+        since: datetime | None,
+        reason: str = "",
+        modes: tuple[str, ...] = (),
     ) -> OutboundMessage:
         """Retained; `since` None only for the Will, which the broker sends when we cannot."""
         message = StatusMessage(
-            appliance=self._appliance, status=status, since=since, reason=reason, version=__version__
+            appliance=self._appliance,
+            status=status,
+            since=since,
+            reason=reason,
+            modes=modes,
+            version=__version__,
         )
         return OutboundMessage(
             key=f"{self._appliance}:{status}:{since.isoformat() if since else 'will'}",
@@ -154,6 +172,7 @@ class AlertMessages:
             outbox_depth=progress.outbox_depth,
             last_outcome_age_s=progress.last_outcome_age_s,
             triton=progress.triton,
+            modes=progress.modes,
         )
         return OutboundMessage(
             key=f"{self._appliance}:heartbeat:{at.isoformat()}",

@@ -209,7 +209,10 @@ class StatusMessage(_Message):
 
     kind: Literal["status"] = "status"
     status: Literal["online", "degraded", "offline"]
-    reason: str = Field(default="", description="Why it is not simply online, one label.")
+    reason: str = Field(default="", description="Why it is not simply online, one label; the gravest.")
+    modes: tuple[str, ...] = Field(
+        default=(), description="Every degraded mode that holds, the gravest first, as in edge/DEGRADED.md."
+    )
     since: UtcTime | None = Field(description="When the appliance said so; null from the broker.")
     version: str = Field(description="Version of the appliance's software.")
 
@@ -228,6 +231,7 @@ class HeartbeatMessage(_Message):
     )
     last_outcome_age_s: float | None = Field(ge=0, description="Seconds since the last settled series.")
     triton: str = Field(description="Health of the inference server: serving, suspect, down or fallback.")
+    modes: tuple[str, ...] = Field(default=(), description="As in the status.")
 
 
 EdgeMessage = AlertMessage | ResultMessage | StatusMessage | HeartbeatMessage

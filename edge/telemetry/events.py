@@ -19,6 +19,7 @@ from edge.telemetry.alert_events import (
     AlertUnanswered,
     AnswerRefused,
 )
+from edge.telemetry.degraded_events import DegradedHappening
 from edge.telemetry.receiver_events import (
     AnnouncementKept,
     AnnouncementRefused,
@@ -240,4 +241,5 @@ Happening = (
     | ProgressMeasured
     | TaskFailed
     | TlsHappening
+    | DegradedHappening
 )

@@ -11,6 +11,7 @@ from edge.domain.completeness import CompletionReason
 from edge.domain.outcome import OutcomeKind
 from edge.domain.unusable import UnusableReason
 from edge.telemetry import alert_metrics
+from edge.telemetry.degraded_metrics import DEGRADED_CATALOGUE
 from edge.telemetry.instruments import Metric, counter, gauge, histogram
 from edge.telemetry.tls_metrics import TLS_CATALOGUE
 
@@ -242,4 +243,5 @@ BUILD_INFO = gauge(
 CATALOGUE: tuple[Metric, ...] = (
     *(m for m in [*globals().values(), *vars(alert_metrics).values()] if isinstance(m, Metric)),
     *TLS_CATALOGUE,
+    *DEGRADED_CATALOGUE,
 )

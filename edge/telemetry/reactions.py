@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 from edge.telemetry import alert_metrics as a
+from edge.telemetry import degraded_events as d
+from edge.telemetry import degraded_metrics as dm
 from edge.telemetry import events as e
 from edge.telemetry import metrics as m
 from edge.telemetry import tls_events as t
@@ -185,3 +187,15 @@ _to(e.QuarantineMeasured, "debug", lambda i, h: i.set(m.QUARANTINE_HELD, h.held_
 _to(e.HeartbeatSent, "debug", lambda i, _: i.count(m.HEARTBEATS))
 _to(e.ProgressMeasured, "debug", lambda i, h: i.set(m.JOURNAL_HANDLED, h.journal_sequence))
 _to(e.TaskFailed, "error", lambda i, _: i.count(m.TASK_FAILURES))
+_to(
+    d.DegradedModeChanged,
+    lambda h: "warning" if h.holds else "info",
+    lambda i, h: i.set(dm.DEGRADED, float(h.holds), mode=h.mode),
+)
+_to(
+    d.SharedMemoryChanged,
+    lambda h: "info" if h.in_use or h.reason == "off" else "warning",
+    lambda i, h: i.count(dm.SHARED_MEMORY_CHANGES, reason="in_use" if h.in_use else h.reason),
+)
+_to(d.TritonRestarted, "warning", lambda i, _: i.count(dm.TRITON_RESTARTS))
+_to(d.FallbackUnfit, "error", lambda i, h: i.count(dm.FALLBACK_UNFIT, reason=h.reason))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -12,14 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.ports import InferRequest, InferResult
+from edge.telemetry.degraded_events import SharedMemoryChanged
 from edge.triton.declared import as_declared
 from edge.triton.grpc_channel import Answer, CallFailed, GrpcChannel, ModelMetadata
 from edge.triton.outputs import checked
 from edge.triton.regions import Layout, Place, Region, layout_of, sweep
 from edge.triton.status import ServerBroken, ServerLate, failure
+from edge.triton.trust import Emit
 
 CONTROL_TIMEOUT_S = 2.0
 LOAD_TIMEOUT_S = 10.0
+# A server that was restarted, or given more memory, may see it after all.
+LOOK_AGAIN_S = 30.0
 _REGION_UNKNOWN = "shared memory region"
 
 
@@ -27,19 +32,27 @@ class TritonServer:
     """At most `in_flight` requests at a time, each with a shared memory region of its own.
 
     `inline_because` is empty while shared memory is used, else it says why tensors travel inside
-    the messages (switched off, or the server does not see our /dev/shm).
+    the messages: switched off, or the server does not see our /dev/shm, which is tried again every
+    LOOK_AGAIN_S. `emit` is told of every change.
     """
 
-    def __init__(self, grpc_url: str, *, shared_memory: bool, in_flight: int) -> None:
+    def __init__(
+        self, grpc_url: str, *, shared_memory: bool, in_flight: int, emit: Emit | None = None
+    ) -> None:
         self._channel = GrpcChannel(grpc_url)
         self._places = asyncio.Semaphore(in_flight)
         self._idle: list[Region] = []
         self._lent: set[Region] = set()
         self._retired: list[str] = []
         self._declared: dict[str, Mapping[str, str]] = {}
+        self._emit = emit
+        self._look_again_at = math.inf
+        self._said = SharedMemoryChanged(True, "")
         self.inline_because = "" if shared_memory else "triton.shared_memory is off"
         if shared_memory:
             sweep()
+        else:
+            self._say(SharedMemoryChanged(False, "off"))
 
     async def infer(self, request: InferRequest) -> InferResult:
         """See the port; raises AttemptFailed (a RetryPeer) or RequestRefused (a RefuseModel)."""
@@ -115,6 +128,8 @@ class TritonServer:
         return said.inputs
 
     async def _attempt(self, request: InferRequest) -> dict[str, NDArray[Any]]:
+        if self.inline_because and asyncio.get_running_loop().time() >= self._look_again_at:
+            self.inline_because = ""
         region = None if self.inline_because else await self._borrow(layout_of(request))
         if region is None:
             answers = await self._channel.infer(request, {}, request.deadline_s)
@@ -161,8 +176,9 @@ class TritonServer:
         if region is None:
             try:
                 region = Region(layout.byte_size)
-            except OSError:
-                return None  # shared memory is full now; the next request asks again
+            except OSError as error:
+                self._say(SharedMemoryChanged(False, "full", error.strerror or type(error).__name__))
+                return None  # the next request asks again
         self._lent.add(region)
         if region.registered:
             return region
@@ -174,8 +190,17 @@ class TritonServer:
             if error.code not in ("internal", "invalid_argument", "unimplemented"):
                 raise
             self.inline_because = f"the server cannot open our shared memory: {error.message}"
+            self._look_again_at = asyncio.get_running_loop().time() + LOOK_AGAIN_S
+            self._say(SharedMemoryChanged(False, "not_seen", error.message))
             return None
+        self._say(SharedMemoryChanged(True, ""))
         return region
+
+    def _say(self, now: SharedMemoryChanged) -> None:
+        """Once for each change."""
+        if (now.in_use, now.reason) != (self._said.in_use, self._said.reason) and self._emit is not None:
+            self._emit(now)
+        self._said = now
 
     async def _register(self, region: Region) -> None:
         try:

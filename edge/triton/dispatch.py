@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from edge.errors import RefuseModel, RetryPeer
 from edge.ports import Clock, InferenceServer, InferRequest, InferResult, Priority
+from edge.telemetry.degraded_events import FallbackUnfit
 from edge.telemetry.events import InferenceFailed, SlabInferred
 from edge.triton.breaker import Event
 from edge.triton.canary import Canary
@@ -21,6 +22,8 @@ from edge.triton.trust import Emit, Remedy, Sleep, Trust, bounded, event_of, pau
 
 # A slab that is late again though the canary passed in between is too slow for the server.
 LATE_ALLOWED = 2
+# A fallback that answers wrongly, or cannot be started, is not asked again before.
+UNFIT_S = 30.0
 
 
 @dataclass(order=True)
@@ -68,6 +71,8 @@ class InferenceDispatcher:
         self._emit = emit
         self._fallback = fallback
         self._fallback_checked = False
+        self._fallback_fit_at = 0.0
+        self._fitting = asyncio.Lock()
         self._sleep = sleep
         self._queue: list[_Entry] = []
         self._sequence = 0
@@ -119,18 +124,25 @@ class InferenceDispatcher:
 
     @property
     def _falls_back(self) -> bool:
-        return self._fallback is not None and self._trust.lost
+        return self._able is not None and self._trust.lost
+
+    @property
+    def _able(self) -> InferenceServer | None:
+        """The fallback, unless it has failed its own canary a moment ago."""
+        return self._fallback if self._clock.monotonic() >= self._fallback_fit_at else None
 
     async def _attempt(self, entry: _Entry) -> None:
         tired = entry.attempts >= self._policy.attempts or entry.late >= LATE_ALLOWED
-        fallback = self._fallback if tired or not self._trust.granted else None
+        fallback = self._able if tired or not self._trust.granted else None
+        if fallback is not None and not await self._fit(fallback):
+            await self._push(entry)
+            return
         started = self._clock.monotonic()
         entry.attempts += 1
         try:
             if fallback is None:
                 result = await bounded(self._server.infer(entry.request), entry.request.deadline_s)
             else:
-                await self._check_fallback(fallback)
                 result = await fallback.infer(entry.request)
         except RefuseModel as error:
             self._emit(InferenceFailed(entry.request.model, reason_of(error), entry.attempts))
@@ -173,11 +185,21 @@ class InferenceDispatcher:
             entry.attempts = entry.late = 0
         await self._push(entry)
 
-    async def _check_fallback(self, fallback: InferenceServer) -> None:
-        """The fallback has to know the canary's answer too, once."""
-        if not self._fallback_checked:
-            await self._trust.check(fallback)
+    async def _fit(self, fallback: InferenceServer) -> bool:
+        """Whether the fallback knows the canary's answer too, which is asked once; if not, nobody asks it."""
+        async with self._fitting:
+            if self._fallback_checked or self._able is None:
+                return self._fallback_checked
+            try:
+                await self._trust.check(fallback)
+            except (RefuseModel, RetryPeer) as error:
+                self._fallback_fit_at = self._clock.monotonic() + UNFIT_S
+                self._emit(FallbackUnfit(reason_of(error), UNFIT_S))
+                self._trust.cover(covered=False)
+                return False
             self._fallback_checked = True
+            self._trust.cover(covered=True)
+            return True
 
     async def _push(self, entry: _Entry) -> None:
         async with self._trust.changed:

@@ -93,6 +93,11 @@ class Trust:
                 failed = wrong = 0
                 await self.note(Event.CANARY_PASSED, "canary_passed")
 
+    def cover(self, *, covered: bool) -> None:
+        """Whether somebody else answers while trust is lost; it may turn out to be unfit."""
+        self._covered = covered
+        self._say("fallback_unfit" if not covered else "fallback_fit")
+
     async def check(self, other: InferenceServer) -> None:
         """Asks the canary of another server; raises what is wrong with it."""
         await self._canary.check(other)

@@ -5,7 +5,10 @@ import socket
 from collections.abc import Callable
 from dataclasses import replace
 
+import pytest
+
 from edge import check
+from edge.domain.degraded import CONSEQUENCES, Mode
 from edge.settings import Settings
 from edge.telemetry.emit import Emitter
 from edge.telemetry.endpoint import Health, TelemetryEndpoint
@@ -63,3 +66,27 @@ def test_our_own_metrics_are_known_and_a_strangers_port_is_refused(free_port: Ca
 def test_an_address_of_another_machine_cannot_be_had(free_port: Callable[[], int]) -> None:
     settings = on_ports(free_port(), free_port(), free_port(), host="192.0.2.1")
     assert check.dicom(settings, WELL, FakeClock()).ok is False
+
+
+@pytest.mark.parametrize(
+    ("modes", "ok"),
+    [("", True), ("audit_behind", None), ("disk_scarce, audit_behind", None), ("broker_away", False)],
+)
+def test_the_modes_the_running_agent_is_in_are_told_and_urgent_ones_fail(
+    modes: str, ok: bool | None, free_port: Callable[[], int]
+) -> None:
+    agent = TelemetryEndpoint(
+        "127.0.0.1", 0, Emitter("agent").registry, lambda: Health(ok=True, facts={"modes": modes})
+    )
+    try:
+        found = check.modes(on_ports(free_port(), free_port(), agent.port), WELL, FakeClock())
+    finally:
+        agent.close()
+    assert found.ok is ok
+    assert all(f"{m}: {CONSEQUENCES[Mode(m)].fault}" in found.detail for m in modes.split(", ") if m)
+    assert (CONSEQUENCES[Mode(modes.split(", ")[0])].ops in found.hint) if modes else not found.hint
+
+
+def test_an_agent_that_does_not_run_is_in_no_mode(free_port: Callable[[], int]) -> None:
+    found = check.modes(on_ports(free_port(), free_port(), free_port()), WELL, FakeClock())
+    assert (found.ok, found.detail) == (True, "the agent is not running, so it is in no degraded mode")

@@ -19,6 +19,7 @@ from edge.mqtt.topics import Topics, filters
 from edge.ports import OutboundMessage
 from edge.settings import MqttSettings, Settings
 from tests.contract import brokers
+from tests.contract.listener import Listener
 from tests.statements import alert
 
 ROOT = Path(__file__).parents[2]
@@ -32,7 +33,7 @@ def broker(tmp_path: Path, free_port: Callable[[], int]) -> Iterator[brokers.Bro
     for folder in ("config", "data"):
         (tmp_path / folder).mkdir()
     shutil.copy(COMPOSE / "acl", tmp_path / "config")
-    for user, create in (("edge", ["-c"]), ("pager", [])):
+    for user, create in (("edge", ["-c"]), ("pager", []), ("visitor", [])):
         passwords = str(tmp_path / "config" / "passwords")
         subprocess.run(["mosquitto_passwd", "-b", *create, passwords, user, f"of {user}"], check=True)
     shipped = (COMPOSE / "mosquitto.conf").read_text().replace("/mosquitto/", f"{tmp_path}/").splitlines()
@@ -71,6 +72,44 @@ def test_the_appliance_pages_and_the_pager_hears_and_acknowledges(broker: broker
     assert receipt.reason_code in (0x00, 0x10)
     for client in (appliance, acknowledging, pager):
         client.close()
+
+
+def everything_said() -> list[str]:
+    """Each topic of an appliance with every role of its plans, but for the one it hears answers on."""
+    said, topics = Settings(), Topics.of(Settings())
+    plain = [topics.worklist, topics.result, topics.notice, topics.status, topics.heartbeat]
+    return [*plain, *(topics.below(t) for role in said.alerting.roles for t in said.alerting.topics_of(role))]
+
+
+@pytest.mark.peer("mosquitto")
+def test_each_topic_reaches_pagers_and_nobody_else_and_only_pagers_answer(
+    broker: brokers.BrokerProcess,
+) -> None:
+    """The shipped rights: the appliance publishes, pagers read and answer, a known visitor does neither."""
+    ack, every = Topics.of(Settings()).ack, everything_said()
+    assert {"edge/v1/edge-1/alert/critical", "edge/v1/edge-1/role/on-call"} < set(every)
+    listeners = {name: Listener(settings(broker, name), "#") for name in ("pager", "visitor")}
+    appliance, pager, visitor = (channel(settings(broker, user)) for user in ("edge", "pager", "visitor"))
+    try:
+        for topic in every:
+            assert appliance.publish(_said(topic), 5.0).reason_code == 0x00, topic
+            for other in (pager, visitor):
+                with pytest.raises(MessageRefused, match="not_authorized"):
+                    other.publish(_said(topic), 5.0)
+        assert pager.publish(_said(ack), 5.0).reason_code in (0x00, 0x10)
+        for other in (appliance, visitor):
+            with pytest.raises(MessageRefused, match="not_authorized"):
+                other.publish(_said(ack), 5.0)
+        for topic in every:
+            assert listeners["pager"].heard(f"key of {topic}"), topic
+        assert listeners["visitor"].all() == []
+    finally:
+        for client in (appliance, pager, visitor, *listeners.values()):
+            client.close()
+
+
+def _said(topic: str) -> OutboundMessage:
+    return OutboundMessage(f"key of {topic}", topic, b"{}", "application/json", 60)
 
 
 @pytest.mark.peer("mosquitto")

@@ -18,6 +18,7 @@ import pytest
 
 from edge.clock import SystemClock
 from edge.ports import InferResult, Priority
+from edge.telemetry.degraded_events import SharedMemoryChanged, TritonRestarted
 from edge.telemetry.events import Happening, TritonHealthChanged
 from edge.triton.canary import load_canary
 from edge.triton.client import TritonServer
@@ -26,6 +27,7 @@ from edge.triton.embedded import region_prefix, stop_server
 from edge.triton.fallback import OnnxWorker
 from edge.triton.grpc_channel import CallFailed, GrpcChannel
 from edge.triton.regions import PREFIX, SHARED_MEMORY, Region, sweep
+from edge.triton.restarts import RestartRemedy
 from edge.triton.status import ServerBroken, ServerLate
 from tests.triton_fixtures import MODEL, MODEL_FOLDER, ROOT, RunningTriton
 
@@ -100,38 +102,67 @@ def test_the_server_writes_into_shared_memory_and_not_into_the_message(triton: R
     play(triton, scene)
 
 
-def test_full_shared_memory_falls_back_to_the_message(
+def test_full_shared_memory_falls_back_to_the_message_and_is_told(
     triton: RunningTriton, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    told: list[Happening] = []
+
     def full(fd: int, offset: int, length: int) -> None:
         raise OSError(28, "No space left on device")
 
-    async def scene(server: TritonServer) -> None:
+    async def scene(_: TritonServer) -> None:
+        server = TritonServer(
+            triton.settings.triton.grpc_url, shared_memory=True, in_flight=2, emit=told.append
+        )
         monkeypatch.setattr(os, "posix_fallocate", full)
         await CANARY.check(server)
-        assert server.inline_because == ""
+        await CANARY.check(server)
+        assert told == [SharedMemoryChanged(False, "full", "No space left on device")]
         monkeypatch.undo()
         await CANARY.check(server)
+        assert told[1:] == [SharedMemoryChanged(True, "")]
+        await server.close()
 
     play(triton, scene)
     assert list(SHARED_MEMORY.glob(f"*{PREFIX}{os.getpid()}_*")) == []
 
 
-def test_a_server_that_does_not_see_our_shared_memory_gets_messages(
+def test_a_server_that_does_not_see_our_shared_memory_gets_messages_until_it_does(
     triton: RunningTriton, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    told: list[Happening] = []
+
     async def hidden(*_: object, **__: object) -> None:
         raise failed
 
     failed = CallFailed("internal", "Unable to open shared memory region: '/x'")
 
-    async def scene(server: TritonServer) -> None:
+    async def scene(_: TritonServer) -> None:
+        server = TritonServer(
+            triton.settings.triton.grpc_url, shared_memory=True, in_flight=2, emit=told.append
+        )
         monkeypatch.setattr(GrpcChannel, "register", hidden)
         await CANARY.check(server)
         assert "cannot open our shared memory" in server.inline_because
+        assert told == [SharedMemoryChanged(False, "not_seen", failed.message)]
+        monkeypatch.undo()
+        await CANARY.check(server)
+        assert server.inline_because, "it was tried again at once"
+        monkeypatch.setattr(server, "_look_again_at", 0.0)
+        await CANARY.check(server)
+        assert server.inline_because == ""
+        assert told[1:] == [SharedMemoryChanged(True, "")]
+        await server.close()
 
     play(triton, scene)
     assert list(SHARED_MEMORY.glob(f"*{PREFIX}{os.getpid()}_*")) == []
+
+
+def test_shared_memory_that_is_switched_off_is_told_once() -> None:
+    told: list[Happening] = []
+    server = TritonServer("127.0.0.1:1", shared_memory=False, in_flight=1, emit=told.append)
+    asyncio.run(server.close())
+    assert told == [SharedMemoryChanged(False, "off")]
 
 
 def test_regions_of_the_dead_are_swept_and_those_of_the_living_stay() -> None:
@@ -258,6 +289,42 @@ def test_a_dead_stub_or_a_lost_model_is_cured_by_the_dispatcher_alone(
         await asyncio.wait([running])
 
     play(triton, scene)
+
+
+def test_a_server_that_is_alive_but_silent_is_ended_once_and_served_again_after_its_supervisor(
+    triton: RunningTriton,
+) -> None:
+    happenings: list[Happening] = []
+
+    async def scene(server: TritonServer) -> None:
+        async def reload() -> None:
+            await server.reload(MODEL)
+
+        restart = RestartRemedy(
+            lambda: stop_server(triton.state_dir), reload, SystemClock(), happenings.append
+        )
+        dispatcher = InferenceDispatcher(
+            server,
+            load_canary(MODEL_FOLDER, deadline_s=0.5),
+            Policy(in_flight=1, attempts=2),
+            SystemClock(),
+            happenings.append,
+            remedies=[restart],
+        )
+        running = asyncio.create_task(dispatcher.run())
+        await dispatcher.infer(CASE.request(MODEL, 2.0), Priority.ARRIVING)
+        triton.signal_server(signal.SIGSTOP)
+        waiting = asyncio.create_task(dispatcher.infer(CASE.request(MODEL, 0.5), Priority.ARRIVING))
+        assert await asyncio.to_thread(triton.reap) == -signal.SIGKILL
+        triton.start()
+        result = await asyncio.wait_for(waiting, 30)
+        assert CASE.mismatch(result.outputs) is None
+        running.cancel()
+        await asyncio.wait([running])
+
+    play(triton, scene)
+    assert [h.times for h in happenings if isinstance(h, TritonRestarted)] == [1]
+    assert [h.health for h in happenings if isinstance(h, TritonHealthChanged)][-1] == "serving"
 
 
 def test_the_last_remedy_kills_the_server_for_its_supervisor(triton: RunningTriton) -> None:

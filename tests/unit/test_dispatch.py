@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from edge.ports import InferRequest, InferResult, Priority, TensorSpec
+from edge.telemetry.degraded_events import FallbackUnfit
 from edge.telemetry.events import Happening, InferenceFailed, SlabInferred, TritonHealthChanged
 from edge.triton.canary import Canary, GoldenCase
-from edge.triton.dispatch import InferenceDispatcher, Policy
+from edge.triton.dispatch import UNFIT_S, InferenceDispatcher, Policy
 from edge.triton.status import RequestRefused, ServerAway, ServerBroken, ServerLate
 from tests.fakes.clock import FakeClock
 from tests.fakes.inference_server import FakeInferenceServer
@@ -172,16 +173,44 @@ def test_the_fallback_answers_while_the_server_is_down_and_says_so() -> None:
     assert room.health == ["suspect", "fallback", "serving"]
 
 
-def test_a_fallback_that_does_not_know_the_canary_is_not_believed() -> None:
+def test_a_fallback_that_does_not_know_the_canary_is_not_believed_and_the_slab_waits_for_the_server() -> None:
     room = Room(fallback=True, attempts=2)
     assert room.fallback is not None
-    off = [GoldenCase(c.name, c.inputs, {"y": c.outputs["y"] + 1}) for c in CASES]
-    room.fallback.cases = off
+    room.fallback.cases = [GoldenCase(c.name, c.inputs, {"y": c.outputs["y"] + 1}) for c in CASES]
     room.server.up = False
-    with pytest.raises(RequestRefused) as refused:
-        ask(room, 4)
-    assert refused.value.reason == "poison"
+
+    async def play() -> InferResult:
+        async with room.running() as dispatcher:
+            asked = asyncio.create_task(dispatcher.infer(request(4), Priority.ARRIVING))
+            while "down" not in room.health:
+                await asyncio.sleep(0)
+            room.server.up = True
+            return await asked
+
+    result = asyncio.run(play())
+    assert (result.outputs["y"][0, 0], result.degraded) == (8, False)
     assert all(number(s) == 0 for s in room.fallback.seen)
+    assert room.health[-1] == "serving"
+    assert [h.reason for h in room.happenings if isinstance(h, FallbackUnfit)] == ["canary_mismatch"]
+
+
+def test_an_unfit_fallback_is_asked_again_after_a_while() -> None:
+    room = Room(fallback=True, attempts=2)
+    assert room.fallback is not None
+    room.fallback.up = False
+    room.server.up = False
+
+    async def play() -> InferResult:
+        async with room.running() as dispatcher:
+            asked = asyncio.create_task(dispatcher.infer(request(4), Priority.ARRIVING))
+            while not room.fallback.seen:
+                await asyncio.sleep(0)
+            room.fallback.up = True
+            return await asked
+
+    assert asyncio.run(play()).degraded
+    assert room.clock.monotonic() >= UNFIT_S
+    assert room.health[-2:] == ["down", "fallback"]
 
 
 def test_a_slab_that_breaks_a_healthy_server_each_time_is_refused_and_the_rest_goes_on() -> None:

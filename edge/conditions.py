@@ -1,0 +1,86 @@
+"""Which degraded modes hold, read off the happenings on their way to log and metrics."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from edge.domain.degraded import Condition, Mode
+from edge.ports import Clock
+from edge.settings import Settings
+from edge.telemetry.degraded_events import DegradedModeChanged, SharedMemoryChanged
+from edge.telemetry.events import (
+    Happening,
+    HeartbeatSent,
+    MessagePublished,
+    PublishFailed,
+    SpoolMeasured,
+    TritonHealthChanged,
+)
+
+# The broker is there and will not take this one message: that is a right to be given, not an outage.
+_AWAY = frozenset(
+    {"not_connected", "no_connack", "puback_timeout", "connection_lost", "too_many_unacknowledged"}
+)
+_GIB = 1024**3
+# The floor holds for what is left after an instance.
+_A_SLICE_BYTES = 1024**2
+_OF_TRITON = {"down": Mode.TRITON_DOWN, "fallback": Mode.TRITON_FALLBACK, "suspect": Mode.TRITON_SUSPECT}
+
+
+@dataclass(frozen=True, slots=True)
+class Floors:
+    """Free bytes below which retention removes early, and below which nothing is stored."""
+
+    scarce_bytes: int
+    full_bytes: int
+
+
+def floors_of(settings: Settings) -> Floors:
+    """As the settings have them."""
+    full_bytes = int(settings.dicom.min_free_gib * _GIB) + _A_SLICE_BYTES
+    return Floors(max(full_bytes, int(settings.retention.free_gib * _GIB)), full_bytes)
+
+
+class Conditions:
+    """Stands in front of `emit`; safe from any thread."""
+
+    def __init__(self, emit: Callable[[Happening], None], clock: Clock, floors: Floors) -> None:
+        self._emit, self._clock, self._floors = emit, clock, floors
+        self._lock = threading.Lock()
+        self._now = Condition({}, clock.utc())
+
+    @property
+    def now(self) -> Condition:
+        return self._now
+
+    def emit(self, happening: Happening) -> None:
+        """Passes it on, and tells of every mode that begins or ends with it."""
+        self._emit(happening)
+        for mode, holds in self._told_by(happening):
+            self._set(mode, holds=holds)
+
+    def _set(self, mode: Mode, *, holds: bool) -> None:
+        with self._lock:
+            before, now = self._now, self._clock.utc()
+            self._now = before.changed(mode, holds=holds, now=now)
+        if self._now is not before:
+            began = before.modes.get(mode, now)
+            self._emit(DegradedModeChanged(mode, holds, max(0.0, (now - began).total_seconds())))
+
+    def _told_by(self, happening: Happening) -> Iterator[tuple[Mode, bool]]:
+        match happening:
+            case TritonHealthChanged(health=health):
+                yield from ((mode, health == word) for word, mode in _OF_TRITON.items())
+            case SharedMemoryChanged(in_use=in_use, reason=reason):
+                yield Mode.SHARED_MEMORY_LOST, not in_use and reason != "off"
+            case PublishFailed(reason=reason) if reason in _AWAY:
+                yield Mode.BROKER_AWAY, True
+            case MessagePublished() | HeartbeatSent():
+                yield Mode.BROKER_AWAY, False
+            case SpoolMeasured(free_bytes=free):
+                yield Mode.DISK_SCARCE, free < self._floors.scarce_bytes
+                yield Mode.DISK_FULL, free <= self._floors.full_bytes
+            case _:
+                pass

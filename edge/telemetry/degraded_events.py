@@ -1,0 +1,42 @@
+"""What goes wrong around the pipeline and how it is borne; the rules of events.py hold here too."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class DegradedModeChanged:
+    """A mode of domain.degraded began, or ended after `lasted_s`."""
+
+    mode: str
+    holds: bool
+    lasted_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class SharedMemoryChanged:
+    """Whether slabs travel through shared memory; if not, `reason` is off, full or not_seen."""
+
+    in_use: bool
+    reason: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TritonRestarted:
+    """The embedded server was ended for its supervisor to start it afresh, the `times`th time in a row."""
+
+    times: int
+    next_in_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class FallbackUnfit:
+    """The fallback does not know the known answer: it is not asked until `again_in_s` have passed."""
+
+    reason: str
+    again_in_s: float
+
+
+DegradedHappening = DegradedModeChanged | SharedMemoryChanged | TritonRestarted | FallbackUnfit
