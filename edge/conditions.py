@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from edge.domain.degraded import Condition, Mode
 from edge.ports import Clock
 from edge.settings import Settings
-from edge.telemetry.degraded_events import DegradedModeChanged, SharedMemoryChanged
+from edge.telemetry.degraded_events import DegradedModeChanged, NoticesMeasured, SharedMemoryChanged
 from edge.telemetry.events import (
     Happening,
     HeartbeatSent,
@@ -50,6 +50,7 @@ class Conditions:
         self._emit, self._clock, self._floors = emit, clock, floors
         self._lock = threading.Lock()
         self._now = Condition({}, clock.utc())
+        self._notices: dict[str, NoticesMeasured] = {}
 
     @property
     def now(self) -> Condition:
@@ -79,6 +80,11 @@ class Conditions:
                 yield Mode.BROKER_AWAY, True
             case MessagePublished() | HeartbeatSent():
                 yield Mode.BROKER_AWAY, False
+            case NoticesMeasured():
+                self._notices[happening.channel] = happening
+                measured = list(self._notices.values())
+                yield Mode.PAGES_UNANSWERED, any(m.unanswered for m in measured)
+                yield Mode.SECOND_CHANNEL_FAILING, any(m.failing for m in measured)
             case SpoolMeasured(free_bytes=free):
                 yield Mode.DISK_SCARCE, free < self._floors.scarce_bytes
                 yield Mode.DISK_FULL, free <= self._floors.full_bytes

@@ -9,15 +9,12 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from pydantic import (
-    Field,
-    SecretStr,
-    model_validator,
-)
+from pydantic import Field, SecretStr, model_validator
 
 from edge.peer_settings import DicomTlsSettings, PeerSettings, Place, Port, Title
 from edge.peer_settings import Section as _Section
 from edge.settings_alerting import AlertingSettings
+from edge.settings_second_channel import HookSettings, MailSettings
 
 ENVIRONMENT_PREFIX = "EDGE_"
 
@@ -234,6 +231,8 @@ class Settings(_Section):
     models: ModelSettings = Field(default_factory=lambda: ModelSettings())
     mqtt: MqttSettings = Field(default_factory=lambda: MqttSettings())
     alerting: AlertingSettings = Field(default_factory=lambda: AlertingSettings())
+    hook: HookSettings = Field(default_factory=lambda: HookSettings())
+    mail: MailSettings = Field(default_factory=lambda: MailSettings())
     completeness: CompletenessSettings = Field(default_factory=lambda: CompletenessSettings())
     retention: RetentionSettings = Field(default_factory=lambda: RetentionSettings())
     telemetry: TelemetrySettings = Field(default_factory=lambda: TelemetrySettings())

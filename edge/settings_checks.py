@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,8 @@ def contradictions(settings: Settings) -> list[str]:
         *_password(settings),
         *_timers(settings),
         *_retention(settings),
+        *_hook(settings),
+        *_mail(settings),
     ]
 
 
@@ -108,6 +111,34 @@ def _retention(settings: Settings) -> Iterator[str]:
         yield "retention.free_gib: must be above dicom.min_free_gib, or 0 to remove by age alone"
     if retention.least_hours > retention.days * 24:
         yield "retention.least_hours: must not be longer than retention.days"
+
+
+def _hook(settings: Settings) -> Iterator[str]:
+    command = settings.hook.command
+    if command and not command[0].startswith("/"):
+        yield f"hook.command: the program needs its absolute path, not {command[0]!r}"
+    elif command and not os.access(command[0], os.X_OK):
+        yield f"hook.command: {command[0]} is not there, or may not be executed"
+
+
+def _mail(settings: Settings) -> Iterator[str]:
+    mail = settings.mail
+    if mail.host is None:
+        return
+    if mail.sender is None:
+        yield "mail.sender: needed beside mail.host"
+    if not mail.recipients:
+        yield "mail.recipients: needed beside mail.host"
+    if (mail.username is None) != (mail.password_file is None):
+        yield f"mail.{'username' if mail.username is None else 'password_file'}: needed beside the other"
+    if mail.username is not None and mail.security == "none":
+        yield "mail.security: a password is not sent in the clear; use starttls or tls"
+    for name in ("ca_file", "password_file"):
+        path: Path | None = getattr(mail, name)
+        if path is not None:
+            yield from _file_is_there(f"mail.{name}", path)
+    if mail.password_file is not None:
+        yield from _only_ours("mail.password_file", mail.password_file)
 
 
 def _file_is_there(key: str, path: Path) -> Iterator[str]:

@@ -24,6 +24,7 @@ from edge.ports import Ledger
 from edge.pulse import Pulse
 from edge.reconstructions import Reconstructions
 from edge.retention import measure, retain, rules_of
+from edge.second_channel_wiring import second_channels
 from edge.settings import ReadingSettings, Settings
 from edge.spool.doorbell import Doorbell
 from edge.spool.identity_key import appliance_key
@@ -100,7 +101,11 @@ async def _agent(
         with closing(endpoint), closing(Doorbell(state_dir)) as doorbell:
             known = agent.recovery
             taken = take(journal, around, doorbell.wait, known.concluded, pulse.looked, known.begin)
-            async with publishing(settings, ledger, messages, pulse, clock), asyncio.TaskGroup() as tasks:
+            async with (
+                publishing(settings, ledger, messages, pulse, clock),
+                second_channels(settings, ledger, clock, pulse.emit),
+                asyncio.TaskGroup() as tasks,
+            ):
                 emitter.emit(ApplianceStarted("agent", __version__, f"model {settings.models.active}"))
                 running = [
                     tasks.create_task(dispatcher.run()),

@@ -5,6 +5,9 @@ from __future__ import annotations
 from edge.telemetry.degraded_events import (
     DegradedModeChanged,
     FallbackUnfit,
+    NoticeFailed,
+    NoticesMeasured,
+    NoticeTold,
     SharedMemoryChanged,
     TritonRestarted,
 )
@@ -113,4 +116,7 @@ ONE_OF_EACH: tuple[Happening, ...] = (
     SharedMemoryChanged(False, "full", "No space left on device"),
     TritonRestarted(2, 30.0),
     FallbackUnfit("canary_mismatch", 30.0),
+    NoticeTold(TOKEN, "preliminary", "hook", "exit_0", 61.0),
+    NoticeFailed(TOKEN, "confirmed", "mail", "smtp_535", 2),
+    NoticesMeasured("mail", 1, 0),
 )

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import ssl
-import stat
-from pathlib import Path
 
 from edge.errors import FixConfiguration
+from edge.private_file import read_secret, refuse_public
 from edge.settings import MqttSettings
 from edge.tls.profile import client_context, show_certificate
 
@@ -28,7 +27,7 @@ def tls_context(settings: MqttSettings) -> ssl.SSLContext | None:
     if settings.certificate_file is not None:
         try:
             if settings.key_file is not None:
-                _refuse_public("mqtt.key_file", settings.key_file)
+                refuse_public("mqtt.key_file", settings.key_file)
             show_certificate(context, settings.certificate_file, settings.key_file)
         except (OSError, ssl.SSLError) as error:
             raise FixConfiguration(f"mqtt.certificate_file or mqtt.key_file: {error}") from error
@@ -41,17 +40,4 @@ def password(settings: MqttSettings) -> str | None:
     """From mqtt.password or mqtt.password_file; raises FixConfiguration when the file is not private."""
     if settings.password_file is None:
         return settings.password.get_secret_value() if settings.password is not None else None
-    path = settings.password_file
-    try:
-        _refuse_public("mqtt.password_file", path)
-        return path.read_text(encoding="utf-8").rstrip("\r\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise FixConfiguration(f"mqtt.password_file {path}: {error}") from error
-
-
-def _refuse_public(setting: str, path: Path) -> None:
-    mode = stat.S_IMODE(path.stat().st_mode)
-    if mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise FixConfiguration(
-            f"{setting} {path} has mode {mode:04o}, others can read it", hint=f"chmod 600 {path}"
-        )
+    return read_secret("mqtt.password_file", settings.password_file)

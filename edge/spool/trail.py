@@ -27,6 +27,7 @@ RECORDS: Mapping[str, str] = {
     "outbox": "sequence",
     "alert_step": "number",
     "acknowledgement": "number",
+    "notice_attempt": "number",
 }
 _OF_A_SERIES = frozenset({"outcome", "alert"})
 _MAY_CHANGE = frozenset({"published_at", "reason_code", "subscribers", "handled"})

@@ -63,6 +63,15 @@ CREATE TEMP TRIGGER alert_was_answered AFTER INSERT ON acknowledgement BEGIN
             'acknowledgement', new.number, {acknowledgement_fields}, {acknowledgement_digest});
 END;
 
+CREATE TEMP TRIGGER page_was_told_elsewhere AFTER INSERT ON notice_attempt BEGIN
+    INSERT INTO trail (at, series_token, what, subject, detail,
+                       record_table, record_row, record_fields, record_digest)
+    VALUES (trail_now(), trail_series({series_of_alert}), 'notice_attempt', new.alert_id,
+            json_object('channel', new.channel, 'status', new.status, 'result', new.result,
+                        'told', new.told),
+            'notice_attempt', new.number, {notice_attempt_fields}, {notice_attempt_digest});
+END;
+
 CREATE TEMP TRIGGER trail_was_linked AFTER INSERT ON trail BEGIN
     UPDATE trail SET link = trail_link(
         (SELECT link FROM trail WHERE number = new.number - 1),

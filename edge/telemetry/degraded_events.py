@@ -39,4 +39,43 @@ class FallbackUnfit:
     again_in_s: float
 
 
-DegradedHappening = DegradedModeChanged | SharedMemoryChanged | TritonRestarted | FallbackUnfit
+@dataclass(frozen=True, slots=True)
+class NoticeTold:
+    """A page that no pager answers was taken by a second channel, `waited_s` after it was raised."""
+
+    alert: str
+    status: str
+    channel: str
+    how: str
+    waited_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeFailed:
+    """One attempt; `reason` is exit_1, timed_out, smtp_535 and the like. It is tried again."""
+
+    alert: str
+    status: str
+    channel: str
+    reason: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class NoticesMeasured:
+    """Unanswered pages that `channel` has told, and those that it could not tell yet."""
+
+    channel: str
+    unanswered: int
+    failing: int
+
+
+DegradedHappening = (
+    DegradedModeChanged
+    | SharedMemoryChanged
+    | TritonRestarted
+    | FallbackUnfit
+    | NoticeTold
+    | NoticeFailed
+    | NoticesMeasured
+)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from edge.domain.degraded import Mode
-from edge.telemetry.instruments import Metric, counter, gauge
+from edge.domain.second_channel import Channel
+from edge.telemetry.instruments import Metric, counter, gauge, histogram
 
 _AGENT = frozenset({"agent"})
 
@@ -32,4 +33,29 @@ FALLBACK_UNFIT = counter(
     "edge_fallback_unfit_total", "Times the fallback failed its canary, by reason.", _AGENT, ("reason",)
 )
 
-DEGRADED_CATALOGUE: tuple[Metric, ...] = (DEGRADED, SHARED_MEMORY_CHANGES, TRITON_RESTARTS, FALLBACK_UNFIT)
+# failed on any increase: a page that no pager answers, and nobody else was told either.
+NOTICES = counter(
+    "edge_notices_total",
+    "Attempts to tell a page that no pager answers, by channel and result.",
+    _AGENT,
+    ("channel", "result"),
+    tuple((c.value, r) for c in Channel for r in ("told", "failed")),
+)
+# How long such a page waits until it is told elsewhere.
+PAGE_TO_NOTICE = histogram(
+    "edge_page_to_notice_seconds",
+    "A page raised until a second channel took it.",
+    _AGENT,
+    ("channel",),
+    tuple((c.value,) for c in Channel),
+)
+# failing above 0 for a minute: nobody may know of a finding.
+NOTICES_OPEN = gauge(
+    "edge_notices_open",
+    "Unanswered pages that a second channel has told, or could not tell yet.",
+    _AGENT,
+    ("channel", "state"),
+    tuple((c.value, s) for c in Channel for s in ("told", "failing")),
+)
+
+DEGRADED_CATALOGUE: tuple[Metric, ...] = tuple(m for m in list(globals().values()) if isinstance(m, Metric))

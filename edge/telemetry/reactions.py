@@ -113,6 +113,16 @@ def _outbox(i: Instruments, h: e.OutboxMeasured) -> None:
     i.set(m.OUTBOX_OLDEST_AGE, h.oldest_age_s)
 
 
+def _told(i: Instruments, h: d.NoticeTold) -> None:
+    i.count(dm.NOTICES, channel=h.channel, result="told")
+    i.observe(dm.PAGE_TO_NOTICE, h.waited_s, channel=h.channel)
+
+
+def _notices(i: Instruments, h: d.NoticesMeasured) -> None:
+    i.set(dm.NOTICES_OPEN, h.unanswered, channel=h.channel, state="told")
+    i.set(dm.NOTICES_OPEN, h.failing, channel=h.channel, state="failing")
+
+
 def _level_of_settled(h: e.SeriesSettled) -> Level:
     return "warning" if h.outcome in {"incomplete", "failed"} else "info"
 
@@ -199,3 +209,6 @@ _to(
 )
 _to(d.TritonRestarted, "warning", lambda i, _: i.count(dm.TRITON_RESTARTS))
 _to(d.FallbackUnfit, "error", lambda i, h: i.count(dm.FALLBACK_UNFIT, reason=h.reason))
+_to(d.NoticeTold, "warning", _told)
+_to(d.NoticeFailed, "error", lambda i, h: i.count(dm.NOTICES, channel=h.channel, result="failed"))
+_to(d.NoticesMeasured, "debug", _notices)

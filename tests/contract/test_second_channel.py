@@ -1,0 +1,210 @@
+"""Pages told elsewhere, on the real ledger and under a clock of the test's own: once each, until told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from edge.alert_watch import AlertWatch
+from edge.domain.acknowledgement import Acknowledgement, Answer
+from edge.domain.alert import Alert, AlertStatus, Route
+from edge.domain.second_channel import FIRST_PAUSE_S, Channel
+from edge.mqtt.drafts import AlertMessages
+from edge.mqtt.notices import notice_of
+from edge.second_channel import Patience, SecondChannel
+from edge.settings import Settings
+from edge.spool.ledger import SqliteLedger
+from edge.telemetry.degraded_events import NoticeFailed, NoticesMeasured, NoticeTold
+from edge.telemetry.events import Happening, TaskFailed
+from tests.contract.test_trail import sql, verified
+from tests.fakes.clock import FakeClock
+from tests.fakes.notice_channel import FakeNoticeChannel
+from tests.statements import alert
+
+MESSAGES = AlertMessages(Settings())
+
+
+class Room:
+    """One second channel, the ledger it reads, and the watch that follows alerts in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.clock = FakeClock()
+        self.channel = FakeNoticeChannel()
+        self.happenings: list[Happening] = []
+        self.start()
+
+    def start(self, per_minute: int = 100) -> None:
+        self.ledger = SqliteLedger(self.folder, clock=self.clock)
+        self.watch = AlertWatch(
+            self.ledger.alerts, MESSAGES, Settings().alerting, self.clock, self.happenings.append
+        )
+        self.second = SecondChannel(
+            Channel.HOOK,
+            self.channel,
+            Patience(after_s=60, per_minute=per_minute),
+            self.ledger.notices,
+            self.ledger.alerts.message,
+            notice_of,
+            self.clock,
+            self.happenings.append,
+        )
+
+    def restart(self) -> None:
+        self.ledger.close()
+        self.start()
+
+    def say(self, said: Alert) -> None:
+        assert self.ledger.alert(said, MESSAGES.alert(said))
+        self.turn()
+
+    def turn(self, after_s: float = 0) -> None:
+        self.clock.advance(after_s)
+        self.watch.turn()
+        self.second.turn()
+
+    def answer(self, answer: Answer, alert_id: str = "a1") -> None:
+        followed = self.ledger.alerts.followed(alert_id)
+        assert followed is not None
+        at = self.clock.utc()
+        self.ledger.alerts.acknowledge(
+            Acknowledgement(alert_id, followed.said_key, answer, "stroke", "pager 3", at)
+        )
+
+    def told(self) -> list[tuple[str, str]]:
+        return [(n.alert_id, n.status.value) for n in self.channel.told]
+
+    def measured(self) -> tuple[int, int]:
+        last = [h for h in self.happenings if isinstance(h, NoticesMeasured)][-1]
+        return last.unanswered, last.failing
+
+
+@pytest.fixture
+def room(tmp_path: Path) -> Iterator[Room]:
+    made = Room(tmp_path)
+    yield made
+    made.ledger.close()
+    assert not [h for h in made.happenings if isinstance(h, TaskFailed)]
+
+
+def test_a_page_nobody_answers_is_told_once_and_its_upgrade_once(room: Room) -> None:
+    room.say(alert())
+    room.turn(59)
+    assert room.told() == []
+    room.turn(1)
+    room.turn(30)
+    assert room.told() == [("a1", "preliminary")]
+    room.say(alert(AlertStatus.CONFIRMED))
+    room.turn(30)
+    assert room.told() == [("a1", "preliminary"), ("a1", "confirmed")]
+    assert room.measured() == (1, 0)
+    (first, _) = [h for h in room.happenings if isinstance(h, NoticeTold)]
+    assert first.waited_s == pytest.approx(60)
+
+
+@pytest.mark.parametrize("answer", list(Answer))
+def test_once_a_pager_or_a_human_has_it_nobody_else_is_told(room: Room, answer: Answer) -> None:
+    room.say(alert())
+    room.answer(answer)
+    room.turn(0)
+    # A pager alone is believed until the whole plan was rung in vain; a human for good.
+    room.turn(61)
+    assert room.told() == []
+
+
+def test_a_page_is_told_after_all_when_every_role_was_rung_in_vain(room: Room) -> None:
+    room.say(alert())
+    room.answer(Answer.DELIVERED)
+    for _ in range(12):
+        room.turn(60)
+    assert room.told() == [("a1", "preliminary")]
+
+
+def test_a_test_and_what_goes_to_the_worklist_are_told_nobody(room: Room) -> None:
+    drill = alert(alert_id="drill")
+    room.say(replace(drill, series=replace(drill.series, test=True)))
+    room.say(replace(alert(alert_id="quiet", series="1.2.4"), route=Route.WORKLIST, demoted="budget"))
+    room.turn(600)
+    assert room.told() == []
+
+
+def test_what_is_taken_back_is_told_to_whoever_was_told(room: Room) -> None:
+    room.say(alert())
+    room.turn(60)
+    room.say(alert(AlertStatus.RETRACTED))
+    room.turn(1)
+    assert room.told() == [("a1", "preliminary"), ("a1", "retracted")]
+
+
+def test_a_failure_is_tried_again_after_a_pause_and_across_a_restart(room: Room) -> None:
+    room.channel.failures.extend(["exit_1", "timed_out"])
+    room.say(alert())
+    room.turn(60)
+    room.turn(FIRST_PAUSE_S - 1)
+    assert (room.channel.tried, room.measured()) == (1, (0, 1))
+    room.turn(1)
+    room.restart()
+    room.turn(2 * FIRST_PAUSE_S - 1)
+    assert room.channel.tried == 2, "a restart forgot the pause"
+    room.turn(1)
+    assert room.told() == [("a1", "preliminary")]
+    failed = [(h.reason, h.attempt) for h in room.happenings if isinstance(h, NoticeFailed)]
+    assert failed == [("exit_1", 1), ("timed_out", 2)]
+
+
+def test_a_crash_between_telling_and_writing_it_down_tells_it_again(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room.say(alert())
+
+    def crash(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(room.ledger.notices, "attempted", crash)
+    with pytest.raises(KeyboardInterrupt):
+        room.turn(60)
+    room.restart()
+    room.turn(1)
+    assert room.told() == [("a1", "preliminary")] * 2
+    assert len({n.key for n in room.channel.told}) == 1
+
+
+def test_a_restart_after_it_was_told_does_not_tell_it_again(room: Room) -> None:
+    room.say(alert())
+    room.turn(60)
+    room.restart()
+    room.turn(60)
+    assert room.told() == [("a1", "preliminary")]
+
+
+def test_no_more_than_so_many_a_minute_the_urgent_first_and_none_forgotten(room: Room) -> None:
+    room.ledger.close()
+    room.start(per_minute=3)
+    for number in range(8):
+        said = alert(alert_id=f"a{number}", series=f"1.2.{number}")
+        assert room.ledger.alert(said, MESSAGES.alert(said))
+    room.turn(0)
+    counts: list[int] = []
+    for _ in range(4):
+        room.turn(60)
+        counts.append(len(room.told()))
+    assert counts == [3, 6, 8, 8]
+    assert {name for name, _ in room.told()} == {f"a{n}" for n in range(8)}
+
+
+def test_each_attempt_is_in_the_trail_and_a_change_of_it_shows(room: Room) -> None:
+    room.channel.failures.append("exit_1")
+    room.say(alert())
+    room.turn(60)
+    room.turn(10)
+    told = "SELECT json_extract(detail, '$.result'), json_extract(detail, '$.told') FROM trail"
+    assert sql(room.folder, f"{told} WHERE what = 'notice_attempt' ORDER BY number") == [
+        ("exit_1", 0),
+        ("accepted", 1),
+    ]
+    assert verified(room.folder).broken == ""
+    sql(room.folder, "UPDATE notice_attempt SET result = 'exit_0' WHERE number = 1")
+    assert "notice_attempt 1, which was changed" in verified(room.folder).broken
