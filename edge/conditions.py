@@ -9,7 +9,13 @@ from dataclasses import dataclass
 from edge.domain.degraded import Condition, Mode
 from edge.ports import Clock
 from edge.settings import Settings
-from edge.telemetry.degraded_events import DegradedModeChanged, NoticesMeasured, SharedMemoryChanged
+from edge.telemetry.degraded_events import (
+    AuditLost,
+    AuditMeasured,
+    DegradedModeChanged,
+    NoticesMeasured,
+    SharedMemoryChanged,
+)
 from edge.telemetry.events import (
     Happening,
     HeartbeatSent,
@@ -24,6 +30,8 @@ _AWAY = frozenset(
     {"not_connected", "no_connack", "puback_timeout", "connection_lost", "too_many_unacknowledged"}
 )
 _GIB = 1024**3
+# A repository that is there has a message within seconds.
+_AUDIT_BEHIND_S = 30.0
 # The floor holds for what is left after an instance.
 _A_SLICE_BYTES = 1024**2
 _OF_TRITON = {"down": Mode.TRITON_DOWN, "fallback": Mode.TRITON_FALLBACK, "suspect": Mode.TRITON_SUSPECT}
@@ -85,6 +93,10 @@ class Conditions:
                 measured = list(self._notices.values())
                 yield Mode.PAGES_UNANSWERED, any(m.unanswered for m in measured)
                 yield Mode.SECOND_CHANNEL_FAILING, any(m.failing for m in measured)
+            case AuditMeasured(oldest_s=oldest_s):
+                yield Mode.AUDIT_BEHIND, oldest_s > _AUDIT_BEHIND_S
+            case AuditLost():
+                yield Mode.AUDIT_BEHIND, True
             case SpoolMeasured(free_bytes=free):
                 yield Mode.DISK_SCARCE, free < self._floors.scarce_bytes
                 yield Mode.DISK_FULL, free <= self._floors.full_bytes

@@ -12,7 +12,7 @@ Generated from `edge/domain/degraded.py`; write it again with
 `python -m edge.modes_page > edge/DEGRADED.md`.
 
 What fails, and what that means. Each mode that holds is named in the status message and the heartbeat
-(`modes`), in the metric `edge_degraded{mode=...}`, in the log when it begins and ends, in `/healthz` of the
+(`modes`), in the metric `edge_degraded_mode`, in the log when it begins and ends, in `/healthz` of the
 agent, and by `edge check`, which fails for the urgent ones. The gravest come first.
 
 | mode | fault | staff see | ops see | what is lost | how long | urgent |

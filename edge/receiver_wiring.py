@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import ExitStack, closing
 
 from edge import __version__
+from edge.audit_wiring import auditing
 from edge.clock import SystemClock
 from edge.errors import where
 from edge.receiver_workers import BLANKS, Workers, receiver_on
@@ -42,15 +43,16 @@ def run_receiver(settings: Settings, workers: int = 0) -> None:
     stopping = stop_requested()
     floor_bytes = int(settings.dicom.min_free_gib * _GIB)
     _limit_memory(settings.dicom.memory_ceiling_mib << 20)
-    if os.geteuid() == 0:
-        emitter.emit(RanAsRoot("receiver"))
     with (
         exclusive(state_dir, "receiver") as held,
+        auditing(settings, clock, emitter.emit) as audit,
         closing(Inbox(state_dir, min_free_bytes=floor_bytes, clock=clock, blanks=BLANKS)) as inbox,
     ):
+        if os.geteuid() == 0:
+            audit.emit(RanAsRoot("receiver"))
         found = inbox.recover()
-        further = Workers(settings, (workers or settings.dicom.workers) - 1, inbox, emitter.emit, held)
-        receiver = receiver_on(inbox, settings, emitter.emit, share_port=bool(further))
+        further = Workers(settings, (workers or settings.dicom.workers) - 1, inbox, audit.emit, held)
+        receiver = receiver_on(inbox, settings, audit.emit, share_port=bool(further))
         endpoint = TelemetryEndpoint(
             settings.telemetry.host,
             settings.telemetry.receiver_port,
@@ -59,7 +61,7 @@ def run_receiver(settings: Settings, workers: int = 0) -> None:
         )
         # However serving ends: a thread left behind would keep the process and its port, and store nothing.
         with closing(endpoint), ExitStack() as ends:
-            removing = threading.Thread(target=_remove, args=(inbox.removals(), stopping, emitter.emit))
+            removing = threading.Thread(target=_remove, args=(inbox.removals(), stopping, audit.emit))
             removing.start()
             ends.callback(removing.join)
             ends.callback(stopping.set)
@@ -67,9 +69,9 @@ def run_receiver(settings: Settings, workers: int = 0) -> None:
             ends.callback(receiver.stop)
             further.start()
             ends.callback(further.stop)
-            emitter.emit(ApplianceStarted("receiver", __version__, f"recovered {found}"))
+            audit.emit(ApplianceStarted("receiver", __version__, f"recovered {found}"))
             receiver.serve(stopping)
-            emitter.emit(ApplianceStopping("receiver", "signal"))
+            audit.emit(ApplianceStopping("receiver", "signal"))
 
 
 def _remove(removals: Removals, stopping: threading.Event, emit: Callable[[Happening], None]) -> None:

@@ -35,7 +35,7 @@ async def second_channels(
     running = list[tuple[SecondChannel, threading.Thread, float]]()
     for name, channel, patience, timeout_s in chosen:
         teller = SecondChannel(
-            name, channel, patience, ledger.notices, ledger.alerts.message, notice_of, clock, emit
+            name, channel, patience, ledger.alerts.notices, ledger.alerts.message, notice_of, clock, emit
         )
         thread = threading.Thread(target=teller.run, name=f"second-channel-{name}", daemon=True)
         thread.start()

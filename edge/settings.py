@@ -14,6 +14,7 @@ from pydantic import Field, SecretStr, model_validator
 from edge.peer_settings import DicomTlsSettings, PeerSettings, Place, Port, Title
 from edge.peer_settings import Section as _Section
 from edge.settings_alerting import AlertingSettings
+from edge.settings_audit import AuditSettings
 from edge.settings_second_channel import HookSettings, MailSettings
 
 ENVIRONMENT_PREFIX = "EDGE_"
@@ -235,6 +236,7 @@ class Settings(_Section):
     mail: MailSettings = Field(default_factory=lambda: MailSettings())
     completeness: CompletenessSettings = Field(default_factory=lambda: CompletenessSettings())
     retention: RetentionSettings = Field(default_factory=lambda: RetentionSettings())
+    audit: AuditSettings = Field(default_factory=lambda: AuditSettings())
     telemetry: TelemetrySettings = Field(default_factory=lambda: TelemetrySettings())
 
     @model_validator(mode="after")

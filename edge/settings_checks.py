@@ -24,6 +24,7 @@ def contradictions(settings: Settings) -> list[str]:
         *_retention(settings),
         *_hook(settings),
         *_mail(settings),
+        *_audit(settings),
     ]
 
 
@@ -139,6 +140,22 @@ def _mail(settings: Settings) -> Iterator[str]:
             yield from _file_is_there(f"mail.{name}", path)
     if mail.password_file is not None:
         yield from _only_ours("mail.password_file", mail.password_file)
+
+
+def _audit(settings: Settings) -> Iterator[str]:
+    audit = settings.audit
+    if (audit.certificate_file is None) != (audit.key_file is None):
+        lacking = "certificate_file" if audit.certificate_file is None else "key_file"
+        yield f"audit.{lacking}: needed beside the other"
+    for name in ("ca_file", "certificate_file", "key_file"):
+        path: Path | None = getattr(audit, name)
+        if path is None:
+            continue
+        if audit.host is None:
+            yield f"audit.{name}: has no effect without audit.host"
+        yield from _file_is_there(f"audit.{name}", path)
+    if audit.key_file is not None:
+        yield from _only_ours("audit.key_file", audit.key_file)
 
 
 def _file_is_there(key: str, path: Path) -> Iterator[str]:

@@ -10,6 +10,9 @@ from contextlib import asynccontextmanager, closing
 from edge import __version__
 from edge.agent import Agent
 from edge.analysis import DecodedSlices
+from edge.audit_agent_wiring import sending_audit, transfers_told
+from edge.audit_trail import AuditTrail
+from edge.audit_wiring import auditing
 from edge.clock import SystemClock
 from edge.conditions import floors_of
 from edge.dicom.decoder_pool import DecoderPool
@@ -63,14 +66,20 @@ def run_agent(settings: Settings) -> None:
     ):
         decoders.start()
         journal.finish_parts()
-        asyncio.run(_agent(settings, ledger, journal, decoders, emitter))
+        with auditing(settings, clock, emitter.emit) as audit:
+            asyncio.run(_agent(settings, ledger, journal, decoders, emitter, audit))
 
 
 async def _agent(
-    settings: Settings, ledger: SqliteLedger, journal: InboxJournal, decoders: DecoderPool, emitter: Emitter
+    settings: Settings,
+    ledger: SqliteLedger,
+    journal: InboxJournal,
+    decoders: DecoderPool,
+    emitter: Emitter,
+    audit: AuditTrail,
 ) -> None:
     clock, state_dir = SystemClock(), settings.appliance.state_dir
-    pulse = Pulse(emitter.emit, clock, floors_of(settings))
+    pulse = Pulse(audit.emit, clock, floors_of(settings))
     folder = settings.models.repository / settings.models.active
     check_model(folder)
     messages = AlertMessages(settings)
@@ -101,12 +110,15 @@ async def _agent(
         with closing(endpoint), closing(Doorbell(state_dir)) as doorbell:
             known = agent.recovery
             taken = take(journal, around, doorbell.wait, known.concluded, pulse.looked, known.begin)
+            if audit.on:
+                taken = transfers_told(state_dir, journal, ledger, audit).over(taken)
             async with (
                 publishing(settings, ledger, messages, pulse, clock),
                 second_channels(settings, ledger, clock, pulse.emit),
+                sending_audit(settings, clock, pulse.emit),
                 asyncio.TaskGroup() as tasks,
             ):
-                emitter.emit(ApplianceStarted("agent", __version__, f"model {settings.models.active}"))
+                pulse.emit(ApplianceStarted("agent", __version__, f"model {settings.models.active}"))
                 running = [
                     tasks.create_task(dispatcher.run()),
                     tasks.create_task(agent.run(taken)),
@@ -123,7 +135,7 @@ async def _agent(
                     ),
                 ]
                 await stopping.wait()
-                emitter.emit(ApplianceStopping("agent", "signal"))
+                pulse.emit(ApplianceStopping("agent", "signal"))
                 for task in running:
                     task.cancel()
 

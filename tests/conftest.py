@@ -23,6 +23,7 @@ PACKAGE_OF_PEER = {
     "Orthanc": "orthanc",
     "openssl": "openssl",
     "promtool": "prometheus",
+    "rsyslogd": "rsyslog rsyslog-gnutls",
 }
 
 

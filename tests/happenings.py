@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from edge.telemetry.degraded_events import (
+    AuditLost,
+    AuditMeasured,
+    AuditRecorded,
+    AuditSendFailed,
     DegradedModeChanged,
     FallbackUnfit,
     NoticeFailed,
@@ -119,4 +123,8 @@ ONE_OF_EACH: tuple[Happening, ...] = (
     NoticeTold(TOKEN, "preliminary", "hook", "exit_0", 61.0),
     NoticeFailed(TOKEN, "confirmed", "mail", "smtp_535", 2),
     NoticesMeasured("mail", 1, 0),
+    AuditRecorded("instances_transferred"),
+    AuditLost(2, "spool_full"),
+    AuditMeasured(3, 41.0),
+    AuditSendFailed(2),
 )

@@ -66,9 +66,9 @@ class RunningTriton:
         assert self._process is not None
         self._process.send_signal(what)
 
-    def reap(self) -> int:
+    def reap(self, timeout_s: float | None = None) -> int:
         assert self._process is not None
-        return self._process.wait(self.spec.stop_timeout_s)
+        return self._process.wait(timeout_s or self.spec.stop_timeout_s)
 
     @property
     def pid(self) -> int:

@@ -124,6 +124,7 @@ def slice_header(data_set: Dataset, instance: StoredInstance) -> SliceHeader:
         manufacturer=text(data_set, "Manufacturer"),
         patient_age_years=age_years(text(data_set, "PatientAge")),
         accession_number=text(data_set, "AccessionNumber"),
+        patient_id=text(data_set, "PatientID"),
         orientation_lps=(*plane.row_cosines, *plane.column_cosines),
         acquisition_number=_whole(data_set, "AcquisitionNumber"),
         images_in_acquisition=_whole(data_set, "ImagesInAcquisition"),

@@ -60,6 +60,7 @@ class SliceHeader:
     frame_of_reference_uid: str = ""
     irradiation_event_uid: str = ""
     acquired_at: str = ""
+    patient_id: str = field(default="", repr=False)
 
     @property
     def plane(self) -> tuple[object, ...]:

@@ -12,6 +12,7 @@ from edge.ports import Clock, Draft, OutboundMessage, PendingMessage
 from edge.spool import alert_rows as rows
 from edge.spool.database import Writer
 from edge.spool.ledger_rows import pending_message, time_text
+from edge.spool.notice_register import SqliteNoticeRegister
 from edge.spool.outbox import enqueue
 
 MESSAGE = """
@@ -28,6 +29,7 @@ class SqliteAlertRegister:
     def __init__(self, writer: Writer, clock: Clock, enqueued: Callable[[], None]) -> None:
         self._writer, self._clock, self._enqueued = writer, clock, enqueued
         self._wakes: list[Callable[[], None]] = []
+        self.notices = SqliteNoticeRegister(writer)
 
     def new(self, limit: int) -> Sequence[Said]:
         with self._writer.reading() as connection:

@@ -34,7 +34,6 @@ from edge.spool.ledger_rows import (
     pending_message,
     time_text,
 )
-from edge.spool.notice_register import SqliteNoticeRegister
 from edge.spool.outbox import MARK_PUBLISHED, MARK_UNHEARD, OUTBOX_DEPTH, PENDING, enqueue
 from edge.spool.removal_requests import RemovalRequests
 from edge.spool.schema import schema_of
@@ -81,7 +80,6 @@ class SqliteLedger:
         self._writer = Writer(state_dir / LEDGER_DATABASE, LEDGER_SCHEMA)
         self._mark = HighWater(state_dir / LEDGER_MARK)
         self.alerts = SqliteAlertRegister(self._writer, clock, lambda: self._wake(True))
-        self.notices = SqliteNoticeRegister(self._writer)
         self.removals = RemovalRequests(self._writer, state_dir, clock)
         try:
             self._refuse_what_does_not_belong(state_dir)

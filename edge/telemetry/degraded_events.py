@@ -70,6 +70,36 @@ class NoticesMeasured:
     failing: int
 
 
+@dataclass(frozen=True, slots=True)
+class AuditRecorded:
+    """An audit message is durable; `kind` names it as domain.audit does."""
+
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class AuditLost:
+    """Audit messages that could not be kept; `reason` is queue_full, spool_full, disk or failed."""
+
+    count: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AuditMeasured:
+    """Audit messages that the repository does not have yet, and how long the oldest waits."""
+
+    waiting: int
+    oldest_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class AuditSendFailed:
+    """The audit repository did not take a message; it is sent again."""
+
+    attempt: int
+
+
 DegradedHappening = (
     DegradedModeChanged
     | SharedMemoryChanged
@@ -78,4 +108,8 @@ DegradedHappening = (
     | NoticeTold
     | NoticeFailed
     | NoticesMeasured
+    | AuditRecorded
+    | AuditLost
+    | AuditMeasured
+    | AuditSendFailed
 )

@@ -7,10 +7,12 @@ from edge.domain.second_channel import Channel
 from edge.telemetry.instruments import Metric, counter, gauge, histogram
 
 _AGENT = frozenset({"agent"})
+_BOTH = _AGENT | {"receiver"}
+_AUDIT_KINDS = (("application_activity",), ("instances_transferred",), ("security_alert",))
 
 # What each means, and for how long: DEGRADED.md.
 DEGRADED = gauge(
-    "edge_degraded",
+    "edge_degraded_mode",
     "1 for each degraded mode that holds; DEGRADED.md says what it means.",
     _AGENT,
     ("mode",),
@@ -56,6 +58,25 @@ NOTICES_OPEN = gauge(
     _AGENT,
     ("channel", "state"),
     tuple((c.value, s) for c in Channel for s in ("told", "failing")),
+)
+
+# Starts, stops, transfers and alerts that an auditor may ask about.
+AUDIT_RECORDED = counter(
+    "edge_audit_recorded_total", "Audit messages made durable, by kind.", _BOTH, ("kind",), _AUDIT_KINDS
+)
+# Alarm on any increase: the spool is full, or the disk.
+AUDIT_LOST = counter(
+    "edge_audit_lost_total",
+    "Audit messages that could not be kept, by reason.",
+    _BOTH,
+    ("reason",),
+    tuple((r,) for r in ("queue_full", "spool_full", "disk", "failed")),
+)
+# Falls to 0 within seconds while the repository is there.
+AUDIT_WAITING = gauge("edge_audit_waiting", "Audit messages the repository does not have yet.", _AGENT)
+# One attempt each.
+AUDIT_SEND_FAILURES = counter(
+    "edge_audit_send_failures_total", "Times the audit repository did not take a message.", _AGENT
 )
 
 DEGRADED_CATALOGUE: tuple[Metric, ...] = tuple(m for m in list(globals().values()) if isinstance(m, Metric))

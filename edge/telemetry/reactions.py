@@ -123,6 +123,11 @@ def _notices(i: Instruments, h: d.NoticesMeasured) -> None:
     i.set(dm.NOTICES_OPEN, h.failing, channel=h.channel, state="failing")
 
 
+def _lost(i: Instruments, h: d.AuditLost) -> None:
+    for _ in range(h.count):
+        i.count(dm.AUDIT_LOST, reason=h.reason)
+
+
 def _level_of_settled(h: e.SeriesSettled) -> Level:
     return "warning" if h.outcome in {"incomplete", "failed"} else "info"
 
@@ -212,3 +217,7 @@ _to(d.FallbackUnfit, "error", lambda i, h: i.count(dm.FALLBACK_UNFIT, reason=h.r
 _to(d.NoticeTold, "warning", _told)
 _to(d.NoticeFailed, "error", lambda i, h: i.count(dm.NOTICES, channel=h.channel, result="failed"))
 _to(d.NoticesMeasured, "debug", _notices)
+_to(d.AuditRecorded, "debug", lambda i, h: i.count(dm.AUDIT_RECORDED, kind=h.kind))
+_to(d.AuditLost, "error", _lost)
+_to(d.AuditMeasured, "debug", lambda i, h: i.set(dm.AUDIT_WAITING, h.waiting))
+_to(d.AuditSendFailed, "warning", lambda i, _: i.count(dm.AUDIT_SEND_FAILURES))

@@ -20,6 +20,7 @@ ROOM_OF = {
     "tensorrt": "builder",
     "paho": "mqtt",
     "iotcore": "mqtt",
+    "smtplib": "notify",
     "sqlite3": "spool",
     "starlette": "console",
     "prometheus_client": "telemetry",

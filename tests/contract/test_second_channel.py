@@ -46,7 +46,7 @@ class Room:
             Channel.HOOK,
             self.channel,
             Patience(after_s=60, per_minute=per_minute),
-            self.ledger.notices,
+            self.ledger.alerts.notices,
             self.ledger.alerts.message,
             notice_of,
             self.clock,
@@ -163,7 +163,7 @@ def test_a_crash_between_telling_and_writing_it_down_tells_it_again(
     def crash(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(room.ledger.notices, "attempted", crash)
+    monkeypatch.setattr(room.ledger.alerts.notices, "attempted", crash)
     with pytest.raises(KeyboardInterrupt):
         room.turn(60)
     room.restart()

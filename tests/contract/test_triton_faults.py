@@ -305,7 +305,7 @@ def test_a_server_that_is_alive_but_silent_is_ended_once_and_served_again_after_
         )
         dispatcher = InferenceDispatcher(
             server,
-            load_canary(MODEL_FOLDER, deadline_s=0.5),
+            load_canary(MODEL_FOLDER, deadline_s=3.0),
             Policy(in_flight=1, attempts=2),
             SystemClock(),
             happenings.append,
@@ -314,10 +314,10 @@ def test_a_server_that_is_alive_but_silent_is_ended_once_and_served_again_after_
         running = asyncio.create_task(dispatcher.run())
         await dispatcher.infer(CASE.request(MODEL, 2.0), Priority.ARRIVING)
         triton.signal_server(signal.SIGSTOP)
-        waiting = asyncio.create_task(dispatcher.infer(CASE.request(MODEL, 0.5), Priority.ARRIVING))
-        assert await asyncio.to_thread(triton.reap) == -signal.SIGKILL
+        waiting = asyncio.create_task(dispatcher.infer(CASE.request(MODEL, 3.0), Priority.ARRIVING))
+        assert await asyncio.to_thread(triton.reap, 60) == -signal.SIGKILL
         triton.start()
-        result = await asyncio.wait_for(waiting, 30)
+        result = await asyncio.wait_for(waiting, 60)
         assert CASE.mismatch(result.outputs) is None
         running.cancel()
         await asyncio.wait([running])

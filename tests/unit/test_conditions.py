@@ -95,7 +95,7 @@ def test_the_metric_shows_every_mode_from_the_start_and_moves_with_it() -> None:
     emitter = Emitter("agent")
     conditions = Conditions(emitter.emit, FakeClock(), FLOORS)
     conditions.emit(TritonHealthChanged("down", "unavailable"))
-    shown = {m.value: emitter.registry.get_sample_value("edge_degraded", {"mode": m}) for m in Mode}
+    shown = {m.value: emitter.registry.get_sample_value("edge_degraded_mode", {"mode": m}) for m in Mode}
     assert shown == {m.value: float(m is Mode.TRITON_DOWN) for m in Mode}
 
 

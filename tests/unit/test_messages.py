@@ -182,6 +182,7 @@ def test_a_heartbeat_carries_progress_and_outdates_itself() -> None:
         "outbox_depth": 0,
         "last_outcome_age_s": None,
         "triton": "serving",
+        "modes": ["overloaded"],
     }
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from edge.errors import FixConfiguration
 from edge.settings import Settings
+from edge.settings_checks import contradictions
 from edge.settings_page import masked, reference
 from edge.settings_source import keys, load_settings, variable
 from tests.architecture.source import ROOT
@@ -270,3 +272,45 @@ def test_the_reference_names_every_key_and_is_current() -> None:
         assert f"| `{section}.{key}` |" in page
         assert f"`{variable(section, key)}`" in page
     assert (ROOT / "edge/SETTINGS.md").read_text() == page
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ('[hook]\ncommand = ["page.sh"]', "hook.command: the program needs its absolute path"),
+        ('[hook]\ncommand = ["/nowhere/page"]', "hook.command: /nowhere/page is not there"),
+        ('[mail]\nhost = "m"', "mail.sender: needed beside mail.host"),
+        ('[mail]\nhost = "m"\nsender = "a@b"', "mail.recipients: needed beside mail.host"),
+        ('[mail]\nhost = "m"\nusername = "u"', "mail.password_file: needed beside the other"),
+        ('[mail]\nhost = "m"\nusername = "u"\nsecurity = "none"', "a password is not sent in the clear"),
+        ('[mail]\nrecipients = ["nobody"]', "mail.recipients"),
+        ('[audit]\nhost = "r"\ncertificate_file = "c"', "audit.key_file: needed beside the other"),
+        ('[audit]\nca_file = "/etc/hostname"', "audit.ca_file: has no effect without audit.host"),
+        ("[audit]\nspool_messages = 1", "audit.spool_messages"),
+    ],
+)
+def test_second_channels_and_the_audit_trail_are_refused_by_the_path_of_the_key(
+    text: str, fault: str, tmp_path: Path
+) -> None:
+    (tmp_path / "edge.toml").write_text(text)
+    with pytest.raises(FixConfiguration, match=re.escape(fault)):
+        load_settings(tmp_path / "edge.toml", {})
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "beside"),
+    [
+        ("mail", "password_file", {"host": "m", "sender": "a@b", "recipients": ["c@d"], "username": "u"}),
+        ("audit", "key_file", {"host": "r"}),
+        ("mqtt", "password_file", {"username": "u"}),
+    ],
+)
+def test_every_secret_that_others_can_read_is_refused(
+    section: str, key: str, beside: dict[str, object], tmp_path: Path
+) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("x")
+    secret.chmod(0o644)
+    given = {**beside, key: secret, **({"certificate_file": secret} if section == "audit" else {})}
+    settings = Settings.model_validate({section: given})
+    assert f"{section}.{key}: others may read {secret}; chmod 600" in contradictions(settings)
