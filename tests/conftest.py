@@ -24,6 +24,8 @@ PACKAGE_OF_PEER = {
     "openssl": "openssl",
     "promtool": "prometheus",
     "rsyslogd": "rsyslog rsyslog-gnutls",
+    "strace": "strace",
+    "faketime": "faketime",
 }
 
 

@@ -69,15 +69,15 @@ class Region:
         self.byte_size = byte_size
         self.registered = False
         self._path = SHARED_MEMORY / self.name
-        unlocked = SHARED_MEMORY / f".{self.name}"
-        self._fd = os.open(unlocked, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        # Locked before it has a name, so that a kill at no point leaves what a sweep cannot tell from a living one.
+        self._fd = os.open(SHARED_MEMORY, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
         try:
             os.posix_fallocate(self._fd, 0, byte_size)
             fcntl.flock(self._fd, fcntl.LOCK_EX)
             self._map = mmap.mmap(self._fd, byte_size)
-            unlocked.rename(self._path)
+            # Only with a folder's descriptor does Python call linkat(2), which follows the link of proc(5).
+            os.link(f"/proc/self/fd/{self._fd}", self._path, src_dir_fd=self._fd)
         except OSError:
-            unlocked.unlink(missing_ok=True)
             os.close(self._fd)
             raise
 

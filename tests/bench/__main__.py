@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import os
 import shutil
@@ -10,15 +11,19 @@ import signal
 import sys
 import tempfile
 from pathlib import Path
-from types import FrameType
+from types import FrameType, ModuleType
 from typing import Any
 
-from tests.bench import durable, page_latency, receive
+from tests.bench import durable, ladder, page_latency, receive
 from tests.bench.machine import describe
 from tests.bench.readme import README, block, replaced
+from tests.ladder.rungs import RUNGS
 
 _CHECKOUT = Path(__file__).resolve().parents[2]
 _BENCHMARKS = {"receive": receive, "durable": durable, "page_latency": page_latency}
+# Not among all: it takes hours, and says whether something broke and not how fast it was.
+_ALONE = {"ladder": ladder}
+_OF_LADDER = ("rounds", "seed", "first", "rung", "minutes")
 _PEERS = ("storescu", "echoscu", "storescp", "mosquitto", "Orthanc")
 
 
@@ -43,9 +48,9 @@ def main() -> int:
     blocks: dict[str, str] = {}
     for name in _BENCHMARKS if args.benchmark == "all" else (args.benchmark,):
         print(f"{name}, {form} form", flush=True)
-        module = _BENCHMARKS[name]
+        module = {**_BENCHMARKS, **_ALONE}[name]
         with tempfile.TemporaryDirectory(prefix=f"{name}-", dir=args.folder) as folder:
-            extent = module.SHORT if args.short else module.LONG
+            extent = _extent(module, args)
             results[name] = module.run(Path(folder) / "run", extent, _say)
         blocks[name] = block(machine, form, module.table(results[name]))
         # After each one: an hour's figures do not depend on the last minute.
@@ -56,7 +61,15 @@ def main() -> int:
         if args.write_readme:
             README.write_text(replaced(README.read_text(), name, content))
     print(f"\nresults in {args.json}")
-    return 0
+    return int("ladder" in results and ladder.broken(results["ladder"]))
+
+
+def _extent(module: ModuleType, args: argparse.Namespace) -> Any:
+    extent = module.SHORT if args.short else module.LONG
+    if module is not ladder:
+        return extent
+    chosen = {name: value for name in _OF_LADDER if (value := getattr(args, name)) is not None}
+    return dataclasses.replace(extent, **chosen)
 
 
 def _say(line: str) -> None:
@@ -69,7 +82,7 @@ def _as_exit(number: int, _frame: FrameType | None) -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("benchmark", nargs="?", default="all", choices=["all", *_BENCHMARKS])
+    parser.add_argument("benchmark", nargs="?", default="all", choices=["all", *_BENCHMARKS, *_ALONE])
     parser.add_argument("--short", action="store_true", help="fewer rounds and series, for a first look")
     parser.add_argument(
         "--folder",
@@ -81,6 +94,12 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--write-readme", action="store_true", help="also put the tables into tests/bench/README.md"
     )
+    alone = parser.add_argument_group("ladder", "the crash ladder; the same seed and round do the same again")
+    alone.add_argument("--rounds", type=int, help="of single kills, the other rungs in proportion (200)")
+    alone.add_argument("--seed", type=int, help="of everything that is drawn (1)")
+    alone.add_argument("--first", type=int, help="round to begin with, to play one again (0)")
+    alone.add_argument("--rung", choices=["all", *RUNGS], help="only this one")
+    alone.add_argument("--minutes", type=float, help="begin no further batch of rounds after so long")
     return parser.parse_args()
 
 

@@ -185,6 +185,19 @@ def test_regions_of_the_dead_are_swept_and_those_of_the_living_stay() -> None:
     assert not (SHARED_MEMORY / mine.name).exists()
 
 
+def test_killed_before_its_region_is_locked_nothing_is_left_behind() -> None:
+    killed = (
+        "import fcntl, os; from edge.triton.regions import Region;"
+        "fcntl.flock = lambda *_: os.kill(os.getpid(), 9);"
+        "print(os.getpid(), flush=True); Region(4096)"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", killed], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert said.returncode == -signal.SIGKILL
+    assert list(SHARED_MEMORY.glob(f"*{PREFIX}{said.stdout.strip()}_*")) == []
+
+
 def test_a_restart_sweeps_what_the_killed_server_left(triton: RunningTriton) -> None:
     triton.ensure()
     leftover = SHARED_MEMORY / f"{region_prefix(triton.state_dir)}left-behind"

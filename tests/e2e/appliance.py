@@ -50,6 +50,12 @@ class Mosquitto:
         self._process.terminate()
         self._process.wait(10)
 
+    def kill(self) -> None:
+        """kill -9; it writes its sessions down every half hour, so they are gone as well."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait(10)
+
 
 @dataclass
 class Pager:
@@ -99,8 +105,8 @@ class Pager:
 class Appliance:
     """`edge up` in this process; its programs are children that a test may kill by name."""
 
-    def __init__(self, folder: Path, **settings: str) -> None:
-        self.state_dir = folder / "state"
+    def __init__(self, folder: Path, *, state_dir: Path | None = None, **settings: str) -> None:
+        self.state_dir = state_dir or folder / "state"
         self.state_dir.mkdir(parents=True)
         shared = INSTALLED / "triton"
         shared.mkdir(parents=True, exist_ok=True)
@@ -138,13 +144,34 @@ class Appliance:
 
     def __exit__(self, *_: object) -> None:
         self.pager.subscriber.close()
-        if self._supervisor is not None:
-            self._supervisor.stop()
+        self.stop()
         self.broker.stop()
 
     def signal(self, program: str, number: signal.Signals) -> None:
         assert self._supervisor is not None
         os.kill(self._supervisor.pid(program), number)
+
+    def restart(self) -> None:
+        """All programs of ours stopped as an operator would, and started again."""
+        assert self._supervisor is not None
+        self._supervisor.stop()
+        self._supervisor = start_appliance(self.settings, self._environment, self.said.append)
+
+    def stop(self) -> None:
+        """All programs of ours; the broker goes on."""
+        if self._supervisor is not None:
+            self._supervisor.stop()
+            self._supervisor = None
+
+    def running(self, program: str) -> int | None:
+        """Its process id while it runs; a number that was ours once may be a stranger's by now."""
+        assert self._supervisor is not None
+        pid = self._supervisor.pid(program)
+        try:
+            parent = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+        except (FileNotFoundError, ProcessLookupError):
+            return None
+        return pid if parent == os.getpid() else None
 
     def stubs(self) -> int:
         """Living python stubs of this appliance's Triton."""
