@@ -152,9 +152,8 @@ class Appliance:
         os.kill(self._supervisor.pid(program), number)
 
     def restart(self) -> None:
-        """All programs of ours stopped as an operator would, and started again."""
-        assert self._supervisor is not None
-        self._supervisor.stop()
+        """All programs of ours stopped as an operator would, if they run, and started again."""
+        self.stop()
         self._supervisor = start_appliance(self.settings, self._environment, self.said.append)
 
     def stop(self) -> None:

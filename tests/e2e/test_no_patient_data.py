@@ -19,7 +19,7 @@ from tests.contract.receiving import changed, write
 from tests.e2e.appliance import Appliance
 from tests.ladder.heads import MODEL, bled
 
-pytestmark = [pytest.mark.peer("mosquitto", "mosquitto_sub", "storescu"), pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.peer("mosquitto", "mosquitto_sub", "storescu"), pytest.mark.timeout(600)]
 
 # Words that occur nowhere else, in every attribute that may name somebody.
 HER = {

@@ -18,6 +18,7 @@ _ATTACK_S = 6.0
 
 def simulate(site: Site, number: int, seconds: float) -> None:
     """`seconds` of visits, each scanner drawing from a seed of its own; ends when all visits have."""
+    site.rounds += 1
     until = time.monotonic() + seconds
     done = threading.Event()
     scanners = [

@@ -14,6 +14,9 @@ from types import TracebackType
 from unittest import mock
 
 from edge import supervisor, up
+from edge.spool.audit import verify
+from edge.spool.identity_key import appliance_key
+from edge.spool.ledger_copy import reading_ledger
 from tests.e2e.appliance import Appliance
 from tests.ladder.books import Books, Waiting
 from tests.ladder.heads import MODEL, Ward
@@ -65,6 +68,7 @@ class Site:
         self.pager = AnsweringPager(self.appliance.pager.subscriber)
         self.struck: list[str] = []
         self.broken: list[str] = []
+        self.rounds = 0
         self.agents: set[int] = set()
         self._running = ExitStack()
 
@@ -106,6 +110,7 @@ class Site:
         self, name: str, sends: Sequence[tuple[Sender, Series]], faults: Sequence[tuple[float, Fault]]
     ) -> None:
         """One round: scanners send until all was acknowledged while faults strike at their seconds."""
+        self.rounds += 1
         threads = [threading.Thread(target=self._send, args=send) for send in sends]
         began = time.monotonic()
         for thread in threads:
@@ -148,8 +153,10 @@ class Site:
         self._note_agent()
         self._published()
         self.appliance.stop()
-        faults = (*self.broken, *said.faults, *leftovers(self.state_dir, self.temporary, self.agents))
-        return Verdict(faults, {"faults injected": len(self.struck), **said.figures})
+        left = leftovers(self.state_dir, self.temporary, self.agents)
+        faults = (*self.broken, *said.faults, *left, *_trail(self.state_dir))
+        own = {"rounds": self.rounds, "faults injected": len(self.struck)}
+        return Verdict(faults, own | said.figures)
 
     def forget_files(self, series: Sequence[Series]) -> None:
         """Of the sender; what it sent is known by its digests."""
@@ -173,3 +180,10 @@ class Site:
     def _strike_at(self, when: float, fault: Fault) -> None:
         time.sleep(max(0.0, when - time.monotonic()))
         self.strike(fault)
+
+
+def _trail(state_dir: Path) -> list[str]:
+    """What `edge ledger verify` finds."""
+    with reading_ledger(state_dir) as ledger:
+        found = verify(ledger, state_dir, appliance_key(state_dir))
+    return [f"trail: {found.broken}"] if found.broken else []

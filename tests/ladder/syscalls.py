@@ -91,6 +91,7 @@ def injection_round(site: Site, number: int, injection: Injection, log: Path) ->
     began = time.monotonic()
     with straced(pid, log, f"trace={injection.call}", injection.option):
         storescu(site.port, series.instances, site.record)
+    site.rounds += 1
     injected = "(INJECTED)" in log.read_text()
     at_once = site.record.all_acknowledged(series.instances)
     if not until_stored(storescu, site.port, series.instances, site.record):
