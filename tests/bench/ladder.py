@@ -83,6 +83,7 @@ def _batches(extent: Extent) -> Iterator[Batch]:
         "kills": extent.rounds,
         "pairs": max(1, extent.rounds // 4),
         "syscalls": _EVERY_INJECTION if extent.rounds >= LONG.rounds else extent.rounds,
+        "agent": max(1, extent.rounds // 4),
         "disk": max(1, extent.rounds // 10),
         "clock": max(1, extent.rounds // 10),
         # Of HOSPITAL_S each: ten minutes in the long form.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +14,14 @@ from tests.ladder.disk import disk_round, small_disk, why_not
 from tests.ladder.kills import kill_round
 from tests.ladder.simulator import simulate
 from tests.ladder.site import Say, Site
-from tests.ladder.syscalls import calls_of_a_series, injection_round, injections
+from tests.ladder.syscalls import (
+    Injection,
+    agent_round,
+    calls_of_the_agent,
+    calls_of_the_receiver,
+    injection_round,
+    injections,
+)
 from tests.ladder.verdict import Verdict
 
 HOSPITAL_S = 20.0
@@ -38,7 +46,7 @@ class Batch:
 
 def missing(rung: str) -> str:
     """Empty where this rung can be climbed, else the line that mends it or the reason."""
-    if rung == "syscalls" and shutil.which("strace") is None:
+    if rung in ("syscalls", "agent") and shutil.which("strace") is None:
         return "apt-get install -y strace"
     if rung == "clock" and library() is None:
         return "apt-get install -y faketime"
@@ -76,14 +84,28 @@ def _pairs(batch: Batch, folder: Path, say: Say) -> Iterator[Site]:
 def _syscalls(batch: Batch, folder: Path, say: Say) -> Iterator[Site]:
     """Rounds are drawn from all injections there are; the long form has every one."""
     with Site(folder, str(batch.seed), say) as site:
-        calls = calls_of_a_series(site, folder / "strace")
+        calls = calls_of_the_receiver(site, folder / "strace")
         say(f"  a series of four slices takes {dict(calls)}")
-        all_there_are = injections(calls)
-        site.dice("order of system calls").shuffle(all_there_are)
-        for number in batch.rounds:
-            if number < len(all_there_are):
-                injection_round(site, number, all_there_are[number], folder / "strace")
+        for number, injection in _drawn(site, calls, batch):
+            injection_round(site, number, injection, folder / "strace")
         yield site
+
+
+@contextmanager
+def _agent(batch: Batch, folder: Path, say: Say) -> Iterator[Site]:
+    """As with the receiver's, but a head with blood each time."""
+    with Site(folder, str(batch.seed), say) as site:
+        calls = calls_of_the_agent(site, folder / "strace")
+        say(f"  from the first slice to the outcome a thread makes {dict(calls)}")
+        for number, injection in _drawn(site, calls, batch):
+            agent_round(site, number, injection, folder / "strace")
+        yield site
+
+
+def _drawn(site: Site, calls: Counter[str], batch: Batch) -> list[tuple[int, Injection]]:
+    all_there_are = injections(calls)
+    site.dice("order of system calls").shuffle(all_there_are)
+    return [(n, all_there_are[n]) for n in batch.rounds if n < len(all_there_are)]
 
 
 @contextmanager
@@ -120,6 +142,7 @@ _RUNGS = {
     "kills": _kills,
     "pairs": _pairs,
     "syscalls": _syscalls,
+    "agent": _agent,
     "disk": _disk,
     "clock": _clock,
     "hospital": _hospital,

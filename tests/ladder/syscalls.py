@@ -1,4 +1,4 @@
-"""The second rung: strace makes the n-th system call of an association fail, for every n that a series takes.
+"""The second rung: strace makes the n-th system call of a program fail, for every n that a series takes.
 
 strace counts for each thread and each call by itself, and an association has a thread of its own: attached
 before it begins, `when=n` is the n-th such call of this series, and of whatever else the receiver does.
@@ -22,6 +22,8 @@ from tests.ladder.senders import storescu, until_stored
 from tests.ladder.site import Site
 
 CALLS = ("write", "pwrite64", "fdatasync", "fsync", "rename", "ftruncate")
+# The ledger, the log, regions of shared memory, and whatever it opens.
+AGENT_CALLS = ("write", "pwrite64", "fdatasync", "fallocate", "openat")
 ERRORS = ("ENOSPC", "EIO", "EINTR")
 _ATTACH_S = 10.0
 _LINE = re.compile(r"^(\d+) +(\w+)\(")
@@ -61,33 +63,59 @@ def straced(pid: int, log: Path, *options: str) -> Generator[None]:
             tracer.communicate(timeout=_ATTACH_S)
 
 
-def calls_of_a_series(site: Site, log: Path) -> Counter[str]:
+def calls_of_the_receiver(site: Site, log: Path) -> Counter[str]:
     """How often the busiest thread makes each call while four small slices are stored."""
-    pid = site.appliance.running("receiver")
-    assert pid is not None, "the receiver does not run"
     series = _offered(site, "counted")
-    with straced(pid, log, f"trace={','.join(CALLS)}"):
+    with straced(_running(site, "receiver"), log, f"trace={','.join(CALLS)}"):
         assert until_stored(storescu, site.port, series.instances, site.record)
-    by_thread: dict[str, Counter[str]] = {}
-    for line in log.read_text().splitlines():
-        if match := _LINE.match(line):
-            by_thread.setdefault(match[1], Counter())[match[2]] += 1
-    return max(by_thread.values(), key=lambda calls: calls["rename"])
+    return max(_by_thread(log), key=lambda calls: calls["rename"])
+
+
+def calls_of_the_agent(site: Site, log: Path) -> Counter[str]:
+    """How often any one thread makes each call from a head's first slice to its outcome."""
+    head = _head(site, "counted")
+    with straced(_running(site, "agent"), log, f"trace={','.join(AGENT_CALLS)}"):
+        assert until_stored(storescu, site.port, head.instances, site.record)
+        site.settle([head], "counted")
+    most: Counter[str] = Counter()
+    for calls in _by_thread(log):
+        most |= calls
+    return most
 
 
 def injections(calls: Counter[str]) -> list[Injection]:
     """Every one that a series can meet."""
     return [
         Injection(call, error, when)
-        for error, call in itertools.product(ERRORS, CALLS)
+        for error, call in itertools.product(ERRORS, calls)
         for when in range(1, calls[call] + 1)
     ]
 
 
-def injection_round(site: Site, number: int, injection: Injection, log: Path) -> bool:
-    """One series under one injection, then until it is stored; whether the call failed at all."""
+def agent_round(site: Site, number: int, injection: Injection, log: Path) -> None:
+    """A head with blood while the agent meets the injection, until its outcome."""
+    head = _head(site, number, injection)
+    pid = _running(site, "agent")
+    site.agents.add(pid)
+    began = time.monotonic()
+    with straced(pid, log, f"trace={injection.call}", injection.option):
+        assert until_stored(storescu, site.port, head.instances, site.record)
+        site.settle([head], f"agent {number}: {injection}")
+    injected = log.read_text().count("(INJECTED)")
+    site.struck += [str(injection)] * injected
+    site.rounds += 1
+    ended = site.appliance.running("agent") != pid
+    site.say(
+        f"  agent {number}: {injection}, {injected} times"
+        f"{', agent started afresh' if ended else ''}, {time.monotonic() - began:.1f} s"
+    )
+    site.forget_files([head])
+
+
+def injection_round(site: Site, number: int, injection: Injection, log: Path) -> None:
+    """One series while the receiver meets the injection, then until it is stored."""
     series = _offered(site, injection)
-    pid = _receiver(site)
+    pid = _running(site, "receiver")
     began = time.monotonic()
     with straced(pid, log, f"trace={injection.call}", injection.option):
         storescu(site.port, series.instances, site.record)
@@ -104,15 +132,28 @@ def injection_round(site: Site, number: int, injection: Injection, log: Path) ->
         f"{', receiver started afresh' if ended else ''}, {time.monotonic() - began:.1f} s"
     )
     site.forget_files([series])
-    return injected
 
 
-def _receiver(site: Site) -> int:
-    deadline = time.monotonic() + 30
-    while (pid := site.appliance.running("receiver")) is None:
-        assert time.monotonic() < deadline, "the receiver was not started again"
+def _running(site: Site, program: str) -> int:
+    deadline = time.monotonic() + 60
+    while (pid := site.appliance.running(program)) is None:
+        assert time.monotonic() < deadline, f"the {program} was not started again"
         time.sleep(0.05)
     return pid
+
+
+def _by_thread(log: Path) -> list[Counter[str]]:
+    found: dict[str, Counter[str]] = {}
+    for line in log.read_text().splitlines():
+        if match := _LINE.match(line):
+            found.setdefault(match[1], Counter())[match[2]] += 1
+    return list(found.values())
+
+
+def _head(site: Site, *name: object) -> Series:
+    head = site.ward(site.dice("agent", *name)).head(blood=True)
+    site.record.offer(head)
+    return head
 
 
 def _offered(site: Site, *name: object) -> Series:
