@@ -201,6 +201,7 @@ def _region_left(_: Case) -> None:
     [
         (_file_gone, "lost 1.2.1.0: "),
         (_file_changed, "lost 1.2.1.0: the journal says"),
+        (_file_changed, "lost 1.2.1.0: answered 0x0000 for ['"),
         (_row_gone, "lost 1.2.1.0: answered 0x0000, not in the journal"),
         (_other_bytes_acknowledged, "lost 1.2.1.0: answered 0x0000 for ['00'"),
         (_no_outcome, "undecided 1.2.1: no outcome"),

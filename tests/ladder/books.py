@@ -19,7 +19,7 @@ class Stored:
     sequence: int
     uid: str
     path: str
-    sha256: str
+    digest: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class Books:
                 row[1]: Stored(*row)
                 for row in _rows(
                     inbox,
-                    "SELECT sequence, sop_instance_uid, path, sha256 FROM entry"
+                    "SELECT sequence, sop_instance_uid, path, digest FROM entry"
                     " WHERE kind = 'instance_stored'",
                 )
             },

@@ -21,9 +21,9 @@ from tests.ladder.record import Series
 from tests.ladder.senders import storescu, until_stored
 from tests.ladder.site import Site
 
-CALLS = ("write", "pwrite64", "fdatasync", "fsync", "rename", "ftruncate")
+CALLS = ("write", "writev", "pwrite64", "fdatasync", "fsync", "rename", "ftruncate")
 # The ledger, the log, regions of shared memory, and whatever it opens.
-AGENT_CALLS = ("write", "pwrite64", "fdatasync", "fallocate", "openat")
+AGENT_CALLS = ("write", "writev", "pwrite64", "fdatasync", "fallocate", "openat")
 ERRORS = ("ENOSPC", "EIO", "EINTR")
 _ATTACH_S = 10.0
 _LINE = re.compile(r"^(\d+) +(\w+)\(")
