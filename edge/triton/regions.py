@@ -69,7 +69,7 @@ class Region:
         self.byte_size = byte_size
         self.registered = False
         self._path = SHARED_MEMORY / self.name
-        # Locked before it has a name, so that a kill at no point leaves what a sweep cannot tell from a living one.
+        # Locked before it has a name: killed at any point, it leaves nothing that a sweep cannot judge.
         self._fd = os.open(SHARED_MEMORY, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
         try:
             os.posix_fallocate(self._fd, 0, byte_size)

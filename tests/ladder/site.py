@@ -111,12 +111,13 @@ class Site:
     ) -> None:
         """One round: scanners send until all was acknowledged while faults strike at their seconds."""
         self.rounds += 1
-        threads = [threading.Thread(target=self._send, args=send) for send in sends]
+        threads = [threading.Thread(target=self._send, args=send, daemon=True) for send in sends]
         began = time.monotonic()
         for thread in threads:
             thread.start()
         striking = [
-            threading.Thread(target=self._strike_at, args=(began + at_s, fault)) for at_s, fault in faults
+            threading.Thread(target=self._strike_at, args=(began + at_s, fault), daemon=True)
+            for at_s, fault in faults
         ]
         for thread in striking:
             thread.start()
