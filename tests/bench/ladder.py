@@ -14,7 +14,7 @@ from tests.bench.figures import markdown
 from tests.ladder.rungs import RUNGS, Batch, climb, missing
 
 Say = Callable[[str], None]
-_BATCH = 20
+_BATCH = 10
 # More than a series of four slices has system calls, three errors each: every one of them.
 _EVERY_INJECTION = 400
 _COLUMNS = (
@@ -101,6 +101,6 @@ def _batches(extent: Extent) -> Iterator[Batch]:
 
 
 def _of(rung: str, extent: Extent, rounds: int) -> Iterator[Batch]:
-    size = rounds if rung == "syscalls" else _BATCH
+    size = _BATCH * 5 if rung == "syscalls" else _BATCH
     for first in range(extent.first, extent.first + rounds, size):
         yield Batch(rung, first, min(first + size, extent.first + rounds), extent.seed)

@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.ladder import disk, syscalls
 from tests.ladder.clocks import clock_round, faked, library
-from tests.ladder.disk import disk_round, small_disk, why_not
+from tests.ladder.disk import disk_round, small_disk
 from tests.ladder.kills import kill_round
 from tests.ladder.simulator import simulate
 from tests.ladder.site import Say, Site
@@ -46,11 +47,11 @@ class Batch:
 
 def missing(rung: str) -> str:
     """Empty where this rung can be climbed, else the line that mends it or the reason."""
-    if rung in ("syscalls", "agent") and shutil.which("strace") is None:
-        return "apt-get install -y strace"
+    if rung in ("syscalls", "agent"):
+        return "apt-get install -y strace" if shutil.which("strace") is None else syscalls.why_not()
     if rung == "clock" and library() is None:
         return "apt-get install -y faketime"
-    return why_not() if rung == "disk" else ""
+    return disk.why_not() if rung == "disk" else ""
 
 
 def climb(batch: Batch, folder: Path, say: Say) -> Verdict:
@@ -112,11 +113,11 @@ def _drawn(site: Site, calls: Counter[str], batch: Batch) -> list[tuple[int, Inj
 def _disk(batch: Batch, folder: Path, say: Say) -> Iterator[Site]:
     floor = {"EDGE_DICOM__MIN_FREE_GIB": "0"}
     with (
-        small_disk(folder) as disk,
-        Site(folder, str(batch.seed), say, state_dir=disk / "state", **floor) as site,
+        small_disk(folder) as mounted,
+        Site(folder, str(batch.seed), say, state_dir=mounted / "state", **floor) as site,
     ):
         for number in batch.rounds:
-            disk_round(site, disk, number)
+            disk_round(site, mounted, number)
         yield site
 
 
