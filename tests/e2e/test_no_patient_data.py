@@ -13,6 +13,9 @@ from pathlib import Path
 
 import pytest
 from pydicom import Dataset
+from pydicom.datadict import dictionary_VR
+from pydicom.dataelem import RawDataElement
+from pydicom.tag import Tag
 
 from tests.contract.announcing import Teller, begun, ended
 from tests.contract.receiving import changed, write
@@ -40,18 +43,31 @@ HER = {
     "StationName": "ZQSTATION",
     "ImageComments": "ZQIMAGE",
 }
-STUDY, SERIES, DAMAGED = ("2.25.773100100", "2.25.773100200", "2.25.773100300")
-STEP = "2.25.773100400"
+# What no one can read as the number, age or time it should be: libraries like to quote that.
+MALFORMED = {
+    "PatientAge": "ZQAGE",
+    "StudyDate": "ZQDATE",
+    "SeriesTime": "ZQTIME",
+    "SliceThickness": "ZQTHICK",
+    "GantryDetectorTilt": "ZQTILT",
+    "InstanceNumber": "ZQNUMBER",
+}
+STUDY, SERIES, DAMAGED, UNREADABLE = (f"2.25.773100{n}00" for n in range(1, 5))
+STEP = "2.25.773100900"
 # The UIDs all begin alike; what is not a word of hers begins with ZQ.
 TRACES = re.compile(rb"ZQ[A-Z]+|19310203|2\.25\.7731\d+")
 
 
-def hers(slices: tuple[Dataset, ...], series: str, folder: Path) -> list[Path]:
+def hers(slices: tuple[Dataset, ...], series: str, folder: Path, **more: str) -> list[Path]:
     folder.mkdir()
     found: list[Path] = []
+    named = {**HER, "StudyInstanceUID": STUDY, "SeriesInstanceUID": series}
     for number, one in enumerate(slices):
         uid = f"{series}.{number + 1}"
-        mine = changed(one, **HER, StudyInstanceUID=STUDY, SeriesInstanceUID=series, SOPInstanceUID=uid)
+        mine = changed(one, **named, SOPInstanceUID=uid)
+        for keyword, value in more.items():
+            tag = Tag(keyword)
+            mine[tag] = RawDataElement(tag, dictionary_VR(tag), len(value), value.encode(), 0, False, True)
         mine.file_meta.MediaStorageSOPInstanceUID = uid
         found.append(write(mine, folder / f"{number:03d}.dcm"))
     return found
@@ -84,6 +100,7 @@ def test_nothing_that_leaves_the_box_names_the_patient(
     )
     files = hers(bled(), SERIES, tmp_path / "head")
     damaged = hers((changed(bled()[0], Rows=7),), DAMAGED, tmp_path / "damaged")
+    malformed = hers(bled()[:4], UNREADABLE, tmp_path / "malformed", **MALFORMED)
     other = changed(bled()[0], PixelData=bytes(len(bled()[0].PixelData)))
     conflicting = hers((other,), SERIES, tmp_path / "conflicting")
     heard = tmp_path / "heard"
@@ -94,6 +111,7 @@ def test_nothing_that_leaves_the_box_names_the_patient(
             teller.set(ended({SERIES: [f"{SERIES}.{n + 1}" for n in range(len(files))]}), STEP)
         scanner.pager.until_results(1)
         scanner.storescu(*damaged)
+        assert scanner.storescu(*malformed).returncode == 0
         scanner.storescu(*conflicting)
         scanner.storescu(*files[:3], options=["-aec", "ELSEWHERE"])
         scanner.pager.until(
