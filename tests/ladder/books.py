@@ -47,6 +47,7 @@ class Raised:
     route: str
     urgency: str
     outbox_key: str
+    test: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ class Books:
                 Raised(*row)
                 for row in _rows(
                     ledger,
-                    "SELECT alert_id, series_instance_uid, finding_key, status, route, urgency, outbox_key"
+                    "SELECT alert_id, series_instance_uid, finding_key, status, route, urgency, outbox_key, test"
                     " FROM alert ORDER BY number",
                 )
             ],

@@ -46,7 +46,7 @@ def judge(state_dir: Path, record: Record, heard: Heard) -> Verdict:
         *_said_wrongly(record, books),
         *_unpaged(record, books, heard),
     ]
-    paged = {r.alert_id for r in books.raised if r.route == "page"}
+    paged = {r.alert_id for r in books.raised if _must_ring(r)}
     figures = {
         "instances sent": record.sent,
         "acknowledged": len(record.acknowledged),
@@ -144,7 +144,8 @@ def _unpaged(record: Record, books: Books, heard: Heard) -> Iterator[str]:
 
 
 def _must_ring(raised: Raised) -> bool:
-    return raised.route == "page"
+    """A canary or a drill rings nobody."""
+    return raised.route == "page" and not raised.test
 
 
 def leftovers(state_dir: Path, temporary: Path, agents: Collection[int]) -> list[str]:
