@@ -87,8 +87,8 @@ class Books:
                 Raised(*row)
                 for row in _rows(
                     ledger,
-                    "SELECT alert_id, series_instance_uid, finding_key, status, route, urgency, outbox_key, test"
-                    " FROM alert ORDER BY number",
+                    "SELECT alert_id, series_instance_uid, finding_key, status, route, urgency, outbox_key,"
+                    " test FROM alert ORDER BY number",
                 )
             ],
             outbox={key: at is not None for key, at in _rows(ledger, "SELECT key, published_at FROM outbox")},
