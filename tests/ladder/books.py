@@ -101,6 +101,11 @@ class Books:
         )
 
 
+def arrived(state_dir: Path) -> int:
+    """The number of the journal's last entry."""
+    return _rows(state_dir / "inbox.db", "SELECT coalesce(max(sequence), 0) FROM entry")[0][0]
+
+
 def _rows(database: Path, query: str) -> list[Any]:
     with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True, timeout=30)) as connection:
         return connection.execute(query).fetchall()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from tests.ladder.kills import drawn_moment
 from tests.ladder.senders import SENDERS
 from tests.ladder.site import Fault, Site
 
@@ -52,10 +53,10 @@ def clock_round(site: Site, offset: Path, number: int) -> None:
     dice = site.dice("clock", number)
     ward = site.ward(dice)
     heads = [ward.head(blood=True)] + [ward.head(blood=False)] * (number % 2)
-    faults = [(dice.uniform(0.0, 2.0), jumped(offset, dice.choice(JUMPS_S))) for _ in range(2)]
+    faults = [(drawn_moment(dice), jumped(offset, dice.choice(JUMPS_S))) for _ in range(2)]
     site.play(
         f"clock {number}",
         [(dice.choice(SENDERS), head) for head in heads],
-        sorted(faults, key=lambda f: f[0]),
+        faults,
     )
     site.forget_files(heads)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 import shutil
 import subprocess
 import time
@@ -11,6 +10,7 @@ from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from tests.ladder.kills import drawn_moment
 from tests.ladder.senders import SENDERS
 from tests.ladder.site import Fault, Site
 
@@ -70,9 +70,5 @@ def disk_round(site: Site, disk: Path, number: int) -> None:
     dice = site.dice("disk", number)
     head = site.ward(dice).head(blood=True)
     fault = filled(disk, dice.choice((0, 64 << 10, 512 << 10, 2 << 20)), dice.uniform(1.0, 6.0))
-    site.play(f"disk {number}", [(dice.choice(SENDERS), head)], [(_moment(dice), fault)])
+    site.play(f"disk {number}", [(dice.choice(SENDERS), head)], [(drawn_moment(dice), fault)])
     site.forget_files([head])
-
-
-def _moment(dice: random.Random) -> float:
-    return dice.choice((0.0, dice.uniform(0.0, 0.3), dice.uniform(0.0, 1.5)))

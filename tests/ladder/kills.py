@@ -8,10 +8,10 @@ import signal
 import time
 
 from tests.ladder.senders import SENDERS
-from tests.ladder.site import Fault, Site
+from tests.ladder.site import Fault, Moment, Site
 
-# From before the association to after the outcome of 26 small slices; a burst is stored much sooner.
-_LATEST_S, _BURST_S = 2.5, 0.6
+# The association, 26 small slices, its release; then until about the outcome.
+_ENTRIES, _JUDGED_S = 28, 2.5
 
 
 def killed(program: str) -> Fault:
@@ -41,17 +41,27 @@ def drawn(dice: random.Random) -> Fault:
     return broker_killed(dice.uniform(0.2, 2.0)) if which == "broker" else killed(which)
 
 
+def drawn_moment(dice: random.Random) -> Moment:
+    """Two of three between two slices, the others while the series is judged and paged."""
+    if dice.random() < 2 / 3:
+        return Moment(dice.randrange(_ENTRIES), dice.uniform(0.0, 0.02))
+    return Moment(_ENTRIES - 1, dice.uniform(0.0, _JUDGED_S))
+
+
 def kill_round(site: Site, number: int, *, faults: int) -> None:
     """A head with blood, every third time another one without beside it."""
     dice = site.dice("kills", faults, number)
     ward = site.ward(dice)
     heads = [ward.head(blood=True)] + [ward.head(blood=False)] * (number % 3 == 0)
     sends = [(dice.choice(SENDERS), head) for head in heads]
-    struck: dict[str, tuple[float, Fault]] = {}
+    struck: dict[str, Fault] = {}
     while len(struck) < faults:
         fault = drawn(dice)
-        struck.setdefault(fault.name, (0.0, fault))
-    at_s = dice.uniform(0.0, dice.choice((_BURST_S, _LATEST_S)))
-    struck = {name: (at_s, fault) for name, (_, fault) in struck.items()}
-    site.play(f"kill {number}" if faults == 1 else f"two at once {number}", sends, list(struck.values()))
+        struck.setdefault(fault.name, fault)
+    moment = drawn_moment(dice)
+    site.play(
+        f"kill {number}" if faults == 1 else f"two at once {number}",
+        sends,
+        [(moment, fault) for fault in struck.values()],
+    )
     site.forget_files(heads)

@@ -47,9 +47,11 @@ def storescu(port: Port, instances: Sequence[Instance], record: Record, *options
     for sending, status in _STORESCU_ANSWER.findall(said):
         if sending:
             current = by_path[sending.strip()]
-        elif current is not None and status:
-            record.answered(current, 0 if status == "Success" else 0xFFFF)
+        elif current is not None:
+            record.answered(current, {"": None, "Success": 0}.get(status, 0xFFFF))
             current = None
+    if current is not None:
+        record.answered(current, None)
 
 
 def dcmsend(port: Port, instances: Sequence[Instance], record: Record) -> None:

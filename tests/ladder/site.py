@@ -18,7 +18,7 @@ from edge.spool.audit import verify
 from edge.spool.identity_key import appliance_key
 from edge.spool.ledger_copy import reading_ledger
 from tests.e2e.appliance import Appliance
-from tests.ladder.books import Books, Waiting
+from tests.ladder.books import Books, Waiting, arrived
 from tests.ladder.heads import MODEL, Ward
 from tests.ladder.pager import AnsweringPager
 from tests.ladder.record import Record, Series
@@ -30,6 +30,8 @@ _SETTLE_S = 300.0
 _PAGES_S = 120.0
 _LONGEST_PAUSE_S = 1.5
 _READY_S = 240.0
+# A fault of before may have kept the entries away for good.
+_MOMENT_S = 60.0
 _QUIET = {
     "EDGE_MODELS__ACTIVE": MODEL,
     "EDGE_COMPLETENESS__QUIET_S": "1",
@@ -51,6 +53,17 @@ class Fault:
 
     name: str
     strike: Callable[[Site], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """So long after the journal grew by `entries` from where it was: the same place on any machine."""
+
+    entries: int
+    then_s: float = 0.0
+
+    def __str__(self) -> str:
+        return f"{self.entries} entries + {self.then_s:.2f} s"
 
 
 class Site:
@@ -107,17 +120,17 @@ class Site:
         fault.strike(self)
 
     def play(
-        self, name: str, sends: Sequence[tuple[Sender, Series]], faults: Sequence[tuple[float, Fault]]
+        self, name: str, sends: Sequence[tuple[Sender, Series]], faults: Sequence[tuple[Moment, Fault]]
     ) -> None:
-        """One round: scanners send until all was acknowledged while faults strike at their seconds."""
+        """One round: scanners send until all was acknowledged while faults strike at their moments."""
         self.rounds += 1
         threads = [threading.Thread(target=self._send, args=send, daemon=True) for send in sends]
-        began = time.monotonic()
+        began, entry = time.monotonic(), arrived(self.state_dir)
         for thread in threads:
             thread.start()
         striking = [
-            threading.Thread(target=self._strike_at, args=(began + at_s, fault), daemon=True)
-            for at_s, fault in faults
+            threading.Thread(target=self._strike_at, args=(entry, moment, fault), daemon=True)
+            for moment, fault in faults
         ]
         for thread in striking:
             thread.start()
@@ -125,7 +138,7 @@ class Site:
             thread.join()
         self.settle([series for _, series in sends], name)
         took = time.monotonic() - began
-        what = ", ".join(f"{fault.name} at {at_s:.2f} s" for at_s, fault in faults) or "nothing"
+        what = ", ".join(f"{fault.name} after {moment}" for moment, fault in faults) or "nothing"
         how = ", ".join(sender.__name__ for sender, _ in sends)
         self.say(f"  {name}: {how}; {what}; settled after {took:.1f} s")
 
@@ -178,8 +191,11 @@ class Site:
         if not until_stored(sender, self.port, series.instances, self.record):
             self.broken.append(f"{sender.__name__} could not send {series.uid}")
 
-    def _strike_at(self, when: float, fault: Fault) -> None:
-        time.sleep(max(0.0, when - time.monotonic()))
+    def _strike_at(self, entry: int, moment: Moment, fault: Fault) -> None:
+        give_up = time.monotonic() + _MOMENT_S
+        while arrived(self.state_dir) < entry + moment.entries and time.monotonic() < give_up:
+            time.sleep(0.003)
+        time.sleep(moment.then_s)
         self.strike(fault)
 
 
