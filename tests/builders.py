@@ -53,6 +53,7 @@ def header(
         "slice_thickness_mm": step_mm,
         "body_part_examined": "HEAD",
         "head_area_mm2": 20000.0 * max(0.0, 1.0 - (index / 33) ** 2) ** 0.5,
+        "cranial_area_mm2": 12000.0 * max(0.0, 1.0 - (index / 33) ** 2) ** 0.5,
     }
     return SliceHeader(**{**fields, **more})  # type: ignore[arg-type]
 

@@ -21,7 +21,7 @@ from edge.domain.frame import Frames, frame_name
 from edge.domain.series import SliceHeader, UnusableInstance
 from edge.domain.unusable import UnusableReason
 from edge.errors import InboxUnreadable, RejectInput, ShedLoad
-from edge.imaging.coverage import head_area_mm2
+from edge.imaging.coverage import cranial_area_mm2, head_area_mm2
 from edge.imaging.volume import Content, Slice
 
 # Where Study and Series Instance UID of a damaged header are looked for.
@@ -99,7 +99,9 @@ def _slice(data_set: Dataset, file: Part10File, instance: StoredInstance, decode
 def _measured(data_set: Dataset, header: SliceHeader, decode: Decode) -> Slice:
     hu_yx = hounsfield_yx(data_set, decode)
     hu_yx.setflags(write=False)
-    return Slice(replace(header, head_area_mm2=head_area_mm2(hu_yx, header.pixel_spacing_mm)), hu_yx)
+    spacing_mm = header.pixel_spacing_mm
+    areas = head_area_mm2(hu_yx, spacing_mm), cranial_area_mm2(hu_yx, spacing_mm)
+    return Slice(replace(header, head_area_mm2=areas[0], cranial_area_mm2=areas[1]), hu_yx)
 
 
 def _unusable(

@@ -92,7 +92,7 @@ def _unless_localizer(data_set: Dataset, reason: UnusableReason) -> UnusableReas
 
 
 def slice_header(data_set: Dataset, instance: StoredInstance) -> SliceHeader:
-    """The header but for `head_area_mm2`; raises RejectInput when the geometry is missing or absurd.
+    """The header but for the areas; raises RejectInput when the geometry is missing or absurd.
 
     The instance is named by its C-STORE command, which the journal has, also where the data set
     says otherwise.

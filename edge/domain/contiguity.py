@@ -38,6 +38,7 @@ class Geometry:
     planes: int
     largest_area_mm2: float
     top_area_ratio: float
+    cranial_ml: float = 0.0
 
     @property
     def contiguous(self) -> bool:
@@ -49,7 +50,7 @@ def geometry_of(slices: Sequence[SliceHeader]) -> Geometry:
     """Geometry of slices ordered feet to head.
 
     `top_area_ratio` is the cross-section of the uppermost slice over the largest: near 1 the scan
-    ends in mid-head, near 0 it ran out at the vertex.
+    ends in mid-head, near 0 it ran out at the vertex. `cranial_ml` is brain that a skull was seen around.
     """
     steps = [b.offset_mm - a.offset_mm for a, b in pairwise(slices)]
     areas = [s.head_area_mm2 for s in slices]
@@ -62,7 +63,14 @@ def geometry_of(slices: Sequence[SliceHeader]) -> Geometry:
         planes=len(Counter(s.plane for s in slices)),
         largest_area_mm2=largest,
         top_area_ratio=areas[-1] / largest if largest > 0 else 1.0,
+        cranial_ml=_cranial_ml(slices, steps),
     )
+
+
+def _cranial_ml(slices: Sequence[SliceHeader], steps: list[float]) -> float:
+    """Brain between the first and the last slice, by the trapezoidal rule."""
+    means = ((a.cranial_area_mm2 + b.cranial_area_mm2) / 2 for a, b in pairwise(slices))
+    return sum(mean * step for mean, step in zip(means, steps, strict=True)) / 1000.0
 
 
 def _gaps(slices: Sequence[SliceHeader], steps: list[float]) -> tuple[Gap, ...]:

@@ -29,6 +29,7 @@ class Scope:
     min_coverage_mm: float
     max_top_area_ratio: float
     head_area_mm2: tuple[float, float] = (8000.0, 60000.0)
+    min_cranial_ml: float = 300.0
     kernels: frozenset[Sharpness] = frozenset(Sharpness)
     kernel_names: Mapping[str, Sharpness] = field(default_factory=dict[str, Sharpness])
     preferred_thickness_mm: tuple[float, float] = (0.0, float("inf"))
@@ -78,6 +79,8 @@ def uncovered(geometry: Geometry, scope: Scope) -> str | None:
     smallest, largest = scope.head_area_mm2
     if not smallest <= geometry.largest_area_mm2 <= largest:
         return "no_head"
+    if geometry.cranial_ml < scope.min_cranial_ml:
+        return "no_cranium"
     if geometry.top_area_ratio > scope.max_top_area_ratio:
         return "vertex_not_covered"
     return None

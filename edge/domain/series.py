@@ -26,7 +26,8 @@ class SliceHeader:
     A frame of a multi-frame instance goes by `frame.frame_name` where others go by SOP Instance UID;
     `number_of_frames` is then what its instance has, and 0 for an instance that is one slice.
     `offset_mm` is the position along the slice normal in LPS; `pixel_spacing_mm` is (row, column)
-    as in PixelSpacing; `head_area_mm2` is the patient's cross-section, measured from the pixels.
+    as in PixelSpacing. Measured from the pixels: `head_area_mm2` is the patient's cross-section,
+    `cranial_area_mm2` that of the brain in its skull.
     `acquired_at` is the date-time of acquisition as DICOM text.
     """
 
@@ -51,6 +52,7 @@ class SliceHeader:
     manufacturer: str = ""
     patient_age_years: float | None = None
     head_area_mm2: float = 0.0
+    cranial_area_mm2: float = 0.0
     accession_number: str = field(default="", repr=False)
     orientation_lps: tuple[float, float, float, float, float, float] = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
     acquisition_number: int | None = None
