@@ -17,7 +17,7 @@ from edge.imaging.coverage import cranial_area_mm2, head_area_mm2
 from edge.imaging.phantom import Acquisition, head_phantom
 from tests.builders import ANY_HEAD_CT, header
 
-SIZE, SPACING_MM, STEP_MM, SLICES = 160, 1.5, 5.0, 32
+SIZE, SPACING_MM, STEP_MM, SLICES = 160, 1.5, 10.0, 16
 Cut = NDArray[np.int16]
 AIR, FAT, WATER, MUSCLE, LUNG, SPONGY, CORTEX = -1000, -90, 0, 55, -820, 180, 900
 
@@ -64,15 +64,15 @@ def neck(cut: Cut, height: float) -> None:
     oval(cut, MUSCLE, 0, 0, r, r)
     bone(cut, 0, 25, 18, SPONGY)
     oval(cut, AIR, 0, -10, 9, 7)
-    for t in np.linspace(-2.4, -0.7, 40):  # the jaw, open to the back
-        oval(cut, CORTEX, 55 * np.cos(t), 55 * np.sin(t) + 5, 5, 5)
+    for t in np.linspace(-2.4, -0.7, 14):  # the jaw, open to the back
+        oval(cut, CORTEX, 55 * np.cos(t), 55 * np.sin(t) + 5, 6, 6)
 
 
 def chest(cut: Cut, height: float) -> None:
     r = 1 - 0.6 * height**2
     oval(cut, MUSCLE, 0, 0, 115 * r, 82 * r)
-    for t in np.linspace(0, 2 * np.pi, 300):
-        oval(cut, CORTEX, 100 * r * np.cos(t), 70 * r * np.sin(t), 4, 4)
+    oval(cut, CORTEX, 0, 0, 104 * r, 74 * r)
+    oval(cut, MUSCLE, 0, 0, 96 * r, 66 * r)
     for x in (-45, 45):
         oval(cut, LUNG, x * r, 0, 44 * r, 58 * r)
     bone(cut, 0, 55 * r, 18, SPONGY)
@@ -82,8 +82,8 @@ def pelvis(cut: Cut, height: float) -> None:
     r = 1 - 0.6 * height**2
     oval(cut, FAT, 0, 0, 118 * r, 90 * r)
     oval(cut, MUSCLE, 0, 0, 105 * r, 76 * r)
-    for t in np.linspace(0, 2 * np.pi, 300):
-        oval(cut, CORTEX, 62 * r * np.cos(t), 44 * r * np.sin(t), 7, 7)
+    oval(cut, CORTEX, 0, 0, 69 * r, 51 * r)
+    oval(cut, MUSCLE, 0, 0, 55 * r, 37 * r)
 
 
 def liver(cut: Cut, height: float) -> None:
@@ -91,7 +91,7 @@ def liver(cut: Cut, height: float) -> None:
     r = 1 - 0.4 * height**2
     oval(cut, FAT, 0, 0, 117 * r, 92 * r)
     for t in np.linspace(0, 2 * np.pi, 12)[:-1]:
-        for along in np.linspace(-0.1, 0.1, 12):  # a rib is cut along some 20 to 40 mm
+        for along in np.linspace(-0.1, 0.1, 6):  # a rib is cut along some 20 to 40 mm
             oval(cut, CORTEX, 104 * r * np.cos(t + along), 82 * r * np.sin(t + along), 4, 4)
     oval(cut, MUSCLE, 0, 0, 100 * r, 78 * r)
     bone(cut, 0, 60 * r, 18, SPONGY)
