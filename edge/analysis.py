@@ -9,13 +9,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from edge.domain.arrival import StoredInstance
 from edge.domain.evidence import SliceEvidence
 from edge.domain.identity import SopInstanceUID
+from edge.domain.queueing import Claim, Priority
 from edge.domain.series import Slab
 from edge.domain.statement import Failure
 from edge.errors import RefuseModel
 from edge.imaging.volume import Content, Slice
 from edge.models import slab_segmentation
 from edge.models.contract import ClinicalModel
-from edge.ports import InferenceQueue, InferRequest, Priority, TensorSpec
+from edge.ports import InferenceQueue, InferRequest, TensorSpec
 
 # Slabs of one series whose tensors exist at the same time: bounds memory when Triton is slow or away.
 PREPARED_SLABS = 6
@@ -43,6 +44,17 @@ class DecodedSlices:
         return self._slices.get(uid)
 
 
+class Backlog:
+    """How many slabs of all series are asked for and not answered, in the queue or on their way to it."""
+
+    def __init__(self) -> None:
+        self.slabs = 0
+
+    def answered(self, _task: asyncio.Task[None]) -> None:
+        """Also when nobody wants the answer any more."""
+        self.slabs -= 1
+
+
 class Analysis:
     """Asks the model once for every slab that is known, most pressing first.
 
@@ -59,9 +71,11 @@ class Analysis:
         inference: InferenceQueue,
         tasks: asyncio.TaskGroup,
         deadline_s: float,
+        backlog: Backlog | None = None,
     ) -> None:
+        self._backlog = backlog or Backlog()
         self.on_evidence: Callable[[SliceEvidence], None] = _unheard
-        self.priority = Priority.ARRIVING
+        self.claim = Claim()
         self.evidence: dict[SopInstanceUID, SliceEvidence] = {}
         self.failure: Failure | None = None
         self._model, self._read, self._decoded, self._inference = model, read, decoded, inference
@@ -71,8 +85,9 @@ class Analysis:
         self._wanted: dict[SopInstanceUID, Slab] = {}
         self._prepared = asyncio.Semaphore(PREPARED_SLABS)
 
-    def keep(self, instance: StoredInstance, decoded: Slice) -> None:
-        """Makes the pixels of a slice, to be read from `instance`, available to the slabs around it."""
+    def keep(self, instance: StoredInstance, decoded: Slice, at: float, now: float) -> None:
+        """Makes the pixels of a slice available to the slabs around it; it was stored `at`, UTC seconds."""
+        self.claim.slice_received(at, now)
         self._stored[decoded.header.sop_instance_uid] = instance
         self._decoded.keep(decoded)
 
@@ -81,7 +96,9 @@ class Analysis:
         for slab in slabs:
             self._wanted[slab.centre] = slab
             if slab not in self._asked:
-                self._asked[slab] = self._tasks.create_task(self._answer(slab))
+                self._asked[slab] = task = self._tasks.create_task(self._answer(slab))
+                self._backlog.slabs += 1
+                task.add_done_callback(self._backlog.answered)
 
     def judged(self, slabs: Iterable[Slab]) -> bool:
         """Whether every one of these very slabs has its evidence."""
@@ -90,7 +107,7 @@ class Analysis:
     async def finish(self, slabs: Iterable[Slab]) -> AsyncIterator[None]:
         """Yields after each answer until every final slab has its evidence or cannot have one."""
         final = tuple(slabs)
-        self.priority = Priority.CLOSING
+        self.claim.rise(Priority.CLOSING)
         self.start(final)
         for answered in asyncio.as_completed([self._asked[slab] for slab in final]):
             await answered
@@ -116,7 +133,7 @@ class Analysis:
                 deadline_s=self._deadline_s,
             )
             try:
-                result = await self._inference.infer(request, self.priority)
+                result = await self._inference.infer(request, self.claim)
             except RefuseModel:
                 self._fail(Failure("model_refused", "a slab was refused; the log has the reason"))
                 return

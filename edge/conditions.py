@@ -14,6 +14,7 @@ from edge.telemetry.degraded_events import (
     AuditMeasured,
     DegradedModeChanged,
     NoticesMeasured,
+    QueueMeasured,
     SharedMemoryChanged,
 )
 from edge.telemetry.events import (
@@ -38,26 +39,32 @@ _OF_TRITON = {"down": Mode.TRITON_DOWN, "fallback": Mode.TRITON_FALLBACK, "suspe
 
 
 @dataclass(frozen=True, slots=True)
-class Floors:
-    """Free bytes below which retention removes early, and below which nothing is stored."""
+class Limits:
+    """Free bytes below which retention removes early, and below which nothing is stored.
+
+    The model is overloaded from an estimated wait of `overload_s` on, until half of it.
+    """
 
     scarce_bytes: int
     full_bytes: int
+    overload_s: float
 
 
-def floors_of(settings: Settings) -> Floors:
+def limits_of(settings: Settings) -> Limits:
     """As the settings have them."""
     full_bytes = int(settings.dicom.min_free_gib * _GIB) + _A_SLICE_BYTES
-    return Floors(max(full_bytes, int(settings.retention.free_gib * _GIB)), full_bytes)
+    scarce_bytes = max(full_bytes, int(settings.retention.free_gib * _GIB))
+    return Limits(scarce_bytes, full_bytes, settings.triton.overload_s)
 
 
 class Conditions:
     """Stands in front of `emit`; safe from any thread."""
 
-    def __init__(self, emit: Callable[[Happening], None], clock: Clock, floors: Floors) -> None:
-        self._emit, self._clock, self._floors = emit, clock, floors
+    def __init__(self, emit: Callable[[Happening], None], clock: Clock, limits: Limits) -> None:
+        self._emit, self._clock, self._limits = emit, clock, limits
         self._lock = threading.Lock()
         self._now = Condition({}, clock.utc())
+        self.wait_s: float | None = 0.0
         self._notices: dict[str, NoticesMeasured] = {}
 
     @property
@@ -97,8 +104,13 @@ class Conditions:
                 yield Mode.AUDIT_BEHIND, oldest_s > _AUDIT_BEHIND_S
             case AuditLost():
                 yield Mode.AUDIT_BEHIND, True
+            case QueueMeasured(wait_s=wait_s):
+                self.wait_s = wait_s
+                begun = Mode.OVERLOADED in self._now.modes
+                limit_s = self._limits.overload_s / (2 if begun else 1)
+                yield Mode.OVERLOADED, wait_s is not None and wait_s > limit_s
             case SpoolMeasured(free_bytes=free):
-                yield Mode.DISK_SCARCE, free < self._floors.scarce_bytes
-                yield Mode.DISK_FULL, free <= self._floors.full_bytes
+                yield Mode.DISK_SCARCE, free < self._limits.scarce_bytes
+                yield Mode.DISK_FULL, free <= self._limits.full_bytes
             case _:
                 pass

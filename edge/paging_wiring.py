@@ -39,6 +39,7 @@ async def publishing(
             last_outcome_age_s=pulse.last_outcome_age_s(),
             triton=pulse.triton,
             modes=pulse.conditions.now.names,
+            inference_wait_s=pulse.conditions.wait_s,
         )
         return messages.heartbeat(clock.utc(), progress)
 
@@ -50,7 +51,7 @@ async def publishing(
         settings.mqtt,
         summarise=summarise,
         heartbeat=heartbeat,
-        status=lambda: messages.condition(pulse.conditions.now),
+        status=lambda: messages.condition(pulse.conditions.now, pulse.conditions.wait_s),
         register=ledger.alerts,
     )
     watch = AlertWatch(ledger.alerts, messages, settings.alerting, clock, pulse.emit)

@@ -20,12 +20,13 @@ from edge.domain.evidence import SliceEvidence
 from edge.domain.finding import Finding
 from edge.domain.identity import StudyInstanceUID
 from edge.domain.outcome import Outcome
+from edge.domain.queueing import Priority
 from edge.domain.series import Slab, UnusableInstance
 from edge.domain.statement import Failure, Speaker
 from edge.domain.unusable import UnusableReason
 from edge.imaging.volume import Content
 from edge.patience import patiently
-from edge.ports import Conclusion, Ledger, Priority
+from edge.ports import Conclusion, Ledger
 from edge.surroundings import (
     Delivery,
     Opening,
@@ -50,7 +51,7 @@ async def follow(opening: Opening, around: Surroundings) -> Conclusion:
         analysis = _analysis(tasks, opening.mailbox, around)
         for entry in opening.past:
             async for one in read(entry, around):
-                case = _delivered(case, one, analysis)
+                case = _delivered(case, one, analysis, _now(around))
         case = case.associations_over(opening.over)
         analysis.start(case.progress.slabs(depth, closed=False))
         while not case.closed:
@@ -83,7 +84,8 @@ def _analysis(tasks: asyncio.TaskGroup, mailbox: asyncio.Queue[Delivery], around
     async def again(instance: StoredInstance) -> Content:
         return await pixels_of(instance, around)
 
-    analysis = Analysis(around.model, again, around.decoded, around.inference, tasks, around.deadline_s)
+    given = (around.model, again, around.decoded, around.inference, tasks, around.deadline_s)
+    analysis = Analysis(*given, around.backlog)
     analysis.on_evidence = mailbox.put_nowait
     return analysis
 
@@ -106,7 +108,7 @@ async def _page(
 ) -> frozenset[str]:
     """Pages what was found and not paged before; returns every alert id that is paged by now."""
     for finding in found:
-        analysis.priority = min(analysis.priority, Priority.SUSPICIOUS)
+        analysis.claim.rise(Priority.SUSPICIOUS)
         if (name := speaker.alert_id(finding.rule)) not in paged:
             now = around.clock.utc()
             page = statement.alert(speaker, AlertStatus.PRELIMINARY, finding, case, analysis.evidence, now)
@@ -149,7 +151,11 @@ async def _next(
         if case.closed:
             return case
         delivery = await _within(deadline_s - quiet_s, mailbox, around)
-    return case.overdue() if delivery is None else _delivered(case, delivery, analysis)
+    return case.overdue() if delivery is None else _delivered(case, delivery, analysis, _now(around))
+
+
+def _now(around: Surroundings) -> float:
+    return around.clock.utc().timestamp()
 
 
 async def _within(seconds: float, mailbox: asyncio.Queue[Delivery], around: Surroundings) -> Delivery | None:
@@ -164,12 +170,12 @@ async def _within(seconds: float, mailbox: asyncio.Queue[Delivery], around: Surr
                 return None
 
 
-def _delivered(case: SeriesCase, delivery: Delivery, analysis: Analysis) -> SeriesCase:
+def _delivered(case: SeriesCase, delivery: Delivery, analysis: Analysis, now: float) -> SeriesCase:
     match delivery:
         case SliceRead(entry, content):
             after = case.slice_arrived(content.header, entry.association_id, entry.sequence, entry.at)
             if content.header in after.progress:
-                analysis.keep(entry.instance, content)
+                analysis.keep(entry.instance, content, entry.at, now)
             return after
         case UnusableRead(entry, content):
             return case.unusable_arrived(content, entry.association_id, entry.sequence, entry.at)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
 from edge.domain.alert import Alert
 from edge.domain.arrival import Reception, StoredInstance
 from edge.domain.identity import AssociationId
 from edge.domain.outcome import Conclusion, Outcome
+from edge.domain.queueing import Claim
 from edge.domain.reconstruction import Reconstruction
 
 if TYPE_CHECKING:  # the receiver has no use for arrays, and NumPy takes a third of its memory
@@ -68,14 +68,6 @@ class PixelSource(Protocol):
     """Stored instances, or their frames, as Hounsfield units; blocks. Raises ShedLoad: try again later."""
 
     def read(self, instance: StoredInstance) -> Content: ...
-
-
-class Priority(IntEnum):
-    """Lower goes first: the last slabs of a closed series, then suspicious series, then the rest."""
-
-    CLOSING = 0
-    SUSPICIOUS = 1
-    ARRIVING = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,9 +216,9 @@ class Ledger(Protocol):
 
 
 class InferenceQueue(Protocol):
-    """Inference that outlives outages: orders by priority, retries, and falls back when allowed.
+    """Inference that outlives outages: orders by the claims of series, retries, and falls back when allowed.
 
     Raises RefuseModel when retrying cannot help; otherwise it waits for as long as it takes.
     """
 
-    async def infer(self, request: InferRequest, priority: Priority) -> InferResult: ...
+    async def infer(self, request: InferRequest, claim: Claim) -> InferResult: ...

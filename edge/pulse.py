@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from edge.conditions import Conditions, Floors
+from edge.conditions import Conditions, Limits
 from edge.history import Progress
 from edge.ports import Clock
 from edge.telemetry.events import (
@@ -17,18 +17,18 @@ from edge.telemetry.events import (
 
 # An agent that has not looked at the journal for this long is stuck, whatever else still moves.
 STUCK_S = 15.0
-NO_FLOORS = Floors(0, 0)
+NO_LIMITS = Limits(0, 0, float("inf"))
 
 
 class Pulse:
     """Stands in front of `emit`; its figures move only with real work."""
 
-    def __init__(self, emit: Callable[[Happening], None], clock: Clock, floors: Floors = NO_FLOORS) -> None:
+    def __init__(self, emit: Callable[[Happening], None], clock: Clock, limits: Limits = NO_LIMITS) -> None:
         self.progress = Progress()
         self.slabs_inferred = 0
         self.triton = "unknown"
         self.broker_connected = False
-        self.conditions = Conditions(emit, clock, floors)
+        self.conditions = Conditions(emit, clock, limits)
         self._emit, self._clock = self.conditions.emit, clock
         self._looked_at = clock.monotonic()
 

@@ -132,6 +132,9 @@ class TritonSettings(_Section):
     attempts: int = Field(
         default=6, ge=1, description="Tries per slab before the fallback or the next round."
     )
+    overload_s: float = Field(
+        default=15.0, gt=0, description="Estimated wait for the model from which on it is overloaded."
+    )
     fallback: bool = Field(
         default=True,
         description="ONNX Runtime in a worker process when Triton fails; results say degraded.",

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
 
-from edge.analysis import DecodedSlices
+from edge.analysis import Backlog, DecodedSlices
 from edge.domain.announcement import Announced
 from edge.domain.arrival import (
     AssociationAborted,
@@ -116,6 +116,7 @@ class Surroundings:
     decoded: DecodedSlices
     reading: Reading
     reconstructions: Reconstructions
+    backlog: Backlog = field(default_factory=Backlog)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from edge.audit_agent_wiring import sending_audit, transfers_told
 from edge.audit_trail import AuditTrail
 from edge.audit_wiring import auditing
 from edge.clock import SystemClock
-from edge.conditions import floors_of
+from edge.conditions import limits_of
 from edge.dicom.decoder_pool import DecoderPool
 from edge.dicom.decoder_process import DecoderLimits
 from edge.dicom.reader import DicomReader
@@ -22,6 +22,7 @@ from edge.errors import where
 from edge.intake import take
 from edge.models.contract import load_clinical_model
 from edge.mqtt.drafts import AlertMessages
+from edge.overload import measure_queue
 from edge.paging_wiring import publishing
 from edge.ports import Ledger
 from edge.pulse import Pulse
@@ -79,7 +80,7 @@ async def _agent(
     audit: AuditTrail,
 ) -> None:
     clock, state_dir = SystemClock(), settings.appliance.state_dir
-    pulse = Pulse(audit.emit, clock, floors_of(settings))
+    pulse = Pulse(audit.emit, clock, limits_of(settings))
     folder = settings.models.repository / settings.models.active
     check_model(folder)
     messages = AlertMessages(settings)
@@ -124,6 +125,7 @@ async def _agent(
                     tasks.create_task(agent.run(taken)),
                     tasks.create_task(_watch(ledger)),
                     tasks.create_task(measure(state_dir, pulse.emit)),
+                    tasks.create_task(measure_queue(dispatcher.load, around.backlog, pulse.emit)),
                     tasks.create_task(
                         retain(
                             state_dir,

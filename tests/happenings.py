@@ -12,6 +12,7 @@ from edge.telemetry.degraded_events import (
     NoticeFailed,
     NoticesMeasured,
     NoticeTold,
+    QueueMeasured,
     SharedMemoryChanged,
     TritonRestarted,
 )
@@ -127,4 +128,5 @@ ONE_OF_EACH: tuple[Happening, ...] = (
     AuditLost(2, "spool_full"),
     AuditMeasured(3, 41.0),
     AuditSendFailed(2),
+    QueueMeasured(120, 4.5, None),
 )

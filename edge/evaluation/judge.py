@@ -20,6 +20,7 @@ from edge.domain.frame import Frames
 from edge.domain.identity import AssociationId, SeriesInstanceUID, SopInstanceUID
 from edge.domain.naming import series_reference
 from edge.domain.outcome import Outcome
+from edge.domain.queueing import Claim
 from edge.domain.series import SeriesInProgress, SliceHeader, UnusableInstance
 from edge.domain.statement import Speaker
 from edge.errors import RetryPeer
@@ -27,7 +28,7 @@ from edge.evaluation.cases import Case
 from edge.imaging.volume import Content, Slice
 from edge.models.contract import ClinicalModel
 from edge.models.slab_segmentation import MASK
-from edge.ports import Clock, InferenceQueue, InferRequest, InferResult, PixelSource, Priority
+from edge.ports import Clock, InferenceQueue, InferRequest, InferResult, PixelSource
 
 _ASSOCIATION = AssociationId("evaluation")
 # Tokens of an evaluation name nobody: nothing of them is reported.
@@ -75,8 +76,8 @@ class _Listening:
         self._queue = queue
         self.latest: Mapping[str, NDArray[Any]] = {}
 
-    async def infer(self, request: InferRequest, priority: Priority) -> InferResult:
-        result = await self._queue.infer(request, priority)
+    async def infer(self, request: InferRequest, claim: Claim) -> InferResult:
+        result = await self._queue.infer(request, claim)
         self.latest = result.outputs
         return result
 
@@ -109,7 +110,7 @@ async def judge(
                     async for stored, content in _each_slice(instance, read):
                         if isinstance(content, Slice):
                             first = first or content.header
-                            analysis.keep(stored, content)
+                            analysis.keep(stored, content, 0.0, 0.0)
                             series = series.slice_arrived(content.header, _ASSOCIATION, sequence, 0.0)
                         else:
                             series = series.unusable_arrived(content, _ASSOCIATION, sequence, 0.0)

@@ -12,9 +12,10 @@ from pydantic import ValidationError
 from edge import __version__
 from edge.alert_ports import MessageSummary
 from edge.domain.alert import Alert, AlertStatus, Route
-from edge.domain.degraded import Condition
+from edge.domain.degraded import Condition, Mode
 from edge.domain.escalation import Rung, Step
 from edge.domain.outcome import Outcome
+from edge.domain.queueing import said_wait_s
 from edge.mqtt.answer import CONTENT_TYPE
 from edge.mqtt.message import (
     ANY_MESSAGE,
@@ -66,6 +67,7 @@ class Progress:
     last_outcome_age_s: float | None
     triton: str
     modes: tuple[str, ...] = ()
+    inference_wait_s: float | None = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +124,13 @@ class AlertMessages:
             message=ResultMessage.of(outcome, self._appliance, sequence=1),
         )
 
-    def condition(self, condition: Condition) -> OutboundMessage:
-        """How the appliance is while it runs."""
+    def condition(self, condition: Condition, wait_s: float | None = None) -> OutboundMessage:
+        """How the appliance is while it runs; `wait_s` is said, rounded up, while it is overloaded."""
         modes = condition.names
         if not modes:
             return self.status("online", condition.since)
-        return self.status("degraded", condition.since, modes[0], modes)
+        said_s = said_wait_s(wait_s) if wait_s is not None and Mode.OVERLOADED in modes else None
+        return self.status("degraded", condition.since, modes[0], modes, said_s)
 
     def status(
         self,
@@ -135,6 +138,7 @@ class AlertMessages:
         since: datetime | None,
         reason: str = "",
         modes: tuple[str, ...] = (),
+        wait_s: float | None = None,
     ) -> OutboundMessage:
         """Retained; `since` None only for the Will, which the broker sends when we cannot."""
         message = StatusMessage(
@@ -143,10 +147,14 @@ class AlertMessages:
             since=since,
             reason=reason,
             modes=modes,
+            wait_s=wait_s,
             version=__version__,
         )
+        when = since.isoformat() if since else "will"
         return OutboundMessage(
-            key=f"{self._appliance}:{status}:{since.isoformat() if since else 'will'}",
+            key=f"{self._appliance}:{status}:{when}:{wait_s:.0f}"
+            if wait_s
+            else f"{self._appliance}:{status}:{when}",
             topic=self._topics.status,
             payload=payload_of(message),
             content_type=CONTENT_TYPE,
@@ -173,6 +181,7 @@ class AlertMessages:
             last_outcome_age_s=progress.last_outcome_age_s,
             triton=progress.triton,
             modes=progress.modes,
+            inference_wait_s=progress.inference_wait_s,
         )
         return OutboundMessage(
             key=f"{self._appliance}:heartbeat:{at.isoformat()}",

@@ -213,6 +213,9 @@ class StatusMessage(_Message):
     modes: tuple[str, ...] = Field(
         default=(), description="Every degraded mode that holds, the gravest first, as in edge/DEGRADED.md."
     )
+    wait_s: float | None = Field(
+        default=None, ge=0, description="While overloaded: what the whole queue will take, rounded up."
+    )
     since: UtcTime | None = Field(description="When the appliance said so; null from the broker.")
     version: str = Field(description="Version of the appliance's software.")
 
@@ -232,6 +235,11 @@ class HeartbeatMessage(_Message):
     last_outcome_age_s: float | None = Field(ge=0, description="Seconds since the last settled series.")
     triton: str = Field(description="Health of the inference server: serving, suspect, down or fallback.")
     modes: tuple[str, ...] = Field(default=(), description="As in the status.")
+    inference_wait_s: float | None = Field(
+        default=0.0,
+        ge=0,
+        description="Estimate for all slabs that wait for the model; null: nobody knows.",
+    )
 
 
 EdgeMessage = AlertMessage | ResultMessage | StatusMessage | HeartbeatMessage

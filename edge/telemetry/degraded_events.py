@@ -100,6 +100,15 @@ class AuditSendFailed:
     attempt: int
 
 
+@dataclass(frozen=True, slots=True)
+class QueueMeasured:
+    """Slabs that wait for the model, how long the first has, and the estimate for all, None if unknown."""
+
+    slabs: int
+    oldest_s: float
+    wait_s: float | None
+
+
 DegradedHappening = (
     DegradedModeChanged
     | SharedMemoryChanged
@@ -112,4 +121,5 @@ DegradedHappening = (
     | AuditLost
     | AuditMeasured
     | AuditSendFailed
+    | QueueMeasured
 )

@@ -79,4 +79,15 @@ AUDIT_SEND_FAILURES = counter(
     "edge_audit_send_failures_total", "Times the audit repository did not take a message.", _AGENT
 )
 
+# Grows when series come faster than the model judges them.
+INFERENCE_WAITING = gauge("edge_inference_waiting_slabs", "Slabs that wait for the model.", _AGENT)
+# What the slab that waits longest has waited already; no estimate in it.
+INFERENCE_OLDEST = gauge(
+    "edge_inference_oldest_seconds", "How long the slab that waits longest has waited.", _AGENT
+)
+# triton.overload_s is where the mode overloaded begins; +Inf while nobody judges anything.
+INFERENCE_WAIT = gauge(
+    "edge_inference_wait_seconds", "Estimated time until all waiting slabs are judged.", _AGENT
+)
+
 DEGRADED_CATALOGUE: tuple[Metric, ...] = tuple(m for m in list(globals().values()) if isinstance(m, Metric))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 from typing import Any, Literal, TypeVar
 
 from edge.telemetry import alert_metrics as a
@@ -123,6 +124,12 @@ def _notices(i: Instruments, h: d.NoticesMeasured) -> None:
     i.set(dm.NOTICES_OPEN, h.failing, channel=h.channel, state="failing")
 
 
+def _queue(i: Instruments, h: d.QueueMeasured) -> None:
+    i.set(dm.INFERENCE_WAITING, h.slabs)
+    i.set(dm.INFERENCE_OLDEST, h.oldest_s)
+    i.set(dm.INFERENCE_WAIT, inf if h.wait_s is None else h.wait_s)
+
+
 def _lost(i: Instruments, h: d.AuditLost) -> None:
     for _ in range(h.count):
         i.count(dm.AUDIT_LOST, reason=h.reason)
@@ -217,6 +224,7 @@ _to(d.FallbackUnfit, "error", lambda i, h: i.count(dm.FALLBACK_UNFIT, reason=h.r
 _to(d.NoticeTold, "warning", _told)
 _to(d.NoticeFailed, "error", lambda i, h: i.count(dm.NOTICES, channel=h.channel, result="failed"))
 _to(d.NoticesMeasured, "debug", _notices)
+_to(d.QueueMeasured, "debug", _queue)
 _to(d.AuditRecorded, "debug", lambda i, h: i.count(dm.AUDIT_RECORDED, kind=h.kind))
 _to(d.AuditLost, "error", _lost)
 _to(d.AuditMeasured, "debug", lambda i, h: i.set(dm.AUDIT_WAITING, h.waiting))

@@ -7,12 +7,12 @@ only `in_flight` requests are at the server.
 from __future__ import annotations
 
 import asyncio
-import heapq
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+from edge.domain.queueing import Claim, Place, next_of
 from edge.errors import RefuseModel, RetryPeer
-from edge.ports import Clock, InferenceServer, InferRequest, InferResult, Priority
+from edge.ports import Clock, InferenceServer, InferRequest, InferResult
 from edge.telemetry.degraded_events import FallbackUnfit
 from edge.telemetry.events import InferenceFailed, SlabInferred
 from edge.triton.breaker import Event
@@ -22,20 +22,30 @@ from edge.triton.trust import Emit, Remedy, Sleep, Trust, bounded, event_of, pau
 
 # A slab that is late again though the canary passed in between is too slow for the server.
 LATE_ALLOWED = 2
+# How much the latest slab counts in what one takes.
+NEWS = 0.1
 # A fallback that answers wrongly, or cannot be started, is not asked again before.
 UNFIT_S = 30.0
 
 
-@dataclass(order=True)
+@dataclass(eq=False)
 class _Entry:
-    priority: Priority
-    sequence: int
-    request: InferRequest = field(compare=False)
-    answer: asyncio.Future[InferResult] = field(compare=False)
-    queued_at: float = field(compare=False)
-    attempts: int = field(default=0, compare=False)
-    broke: int = field(default=0, compare=False)
-    late: int = field(default=0, compare=False)
+    place: Place
+    request: InferRequest
+    answer: asyncio.Future[InferResult]
+    attempts: int = 0
+    broke: int = 0
+    late: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """`took_s` is what a slab took lately at the server, `served` whether anybody answers at all now."""
+
+    oldest_s: float
+    took_s: float
+    in_flight: int
+    served: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +84,9 @@ class InferenceDispatcher:
         self._fallback_fit_at = 0.0
         self._fitting = asyncio.Lock()
         self._sleep = sleep
-        self._queue: list[_Entry] = []
-        self._sequence = 0
+        self._queue: dict[Place, _Entry] = {}
+        self._sequence = self._turn = 0
+        self._took_s = 0.0
         self._trust = Trust(
             server,
             canary,
@@ -87,12 +98,19 @@ class InferenceDispatcher:
             sleep=sleep,
         )
 
-    async def infer(self, request: InferRequest, priority: Priority) -> InferResult:
+    async def infer(self, request: InferRequest, claim: Claim) -> InferResult:
         """See the port."""
         answer: asyncio.Future[InferResult] = asyncio.get_running_loop().create_future()
         self._sequence += 1
-        await self._push(_Entry(priority, self._sequence, request, answer, self._clock.monotonic()))
+        await self._push(_Entry(Place(claim, self._sequence, self._clock.monotonic()), request, answer))
         return await answer
+
+    def load(self) -> Load:
+        """How the queue stands."""
+        since = min((place.since for place in self._queue), default=None)
+        oldest_s = 0.0 if since is None else max(0.0, self._clock.monotonic() - since)
+        served = self._trust.granted or self._falls_back
+        return Load(oldest_s, self._took_s, self._policy.in_flight, served)
 
     async def run(self) -> None:
         """Works until cancelled; what is queued then is kept for the next `run`."""
@@ -105,11 +123,12 @@ class InferenceDispatcher:
         while True:
             async with self._trust.changed:
                 await self._trust.changed.wait_for(self._may_work)
-                entry = heapq.heappop(self._queue)
+                self._turn += 1
+                entry = self._queue.pop(next_of(list(self._queue), self._turn, self._clock.monotonic()))
             try:
                 await self._attempt(entry)
             except asyncio.CancelledError:
-                heapq.heappush(self._queue, entry)
+                self._queue[entry.place] = entry
                 raise
             except Exception as error:
                 # Our own bug: the one who waits must hear of it, and so must the supervisor.
@@ -118,8 +137,8 @@ class InferenceDispatcher:
                 raise
 
     def _may_work(self) -> bool:
-        while self._queue and self._queue[0].answer.done():
-            heapq.heappop(self._queue)  # whoever asked has gone
+        for gone in [place for place, entry in self._queue.items() if entry.answer.done()]:
+            del self._queue[gone]  # whoever asked has gone
         return bool(self._queue) and (self._trust.granted or self._falls_back)
 
     @property
@@ -159,12 +178,14 @@ class InferenceDispatcher:
         if entry.answer.done():
             return
         entry.answer.set_result(result)
+        took_s = self._clock.monotonic() - started
+        self._took_s = took_s if not self._took_s else self._took_s + NEWS * (took_s - self._took_s)
         self._emit(
             SlabInferred(
                 model=entry.request.model,
-                queued_s=started - entry.queued_at,
-                took_s=self._clock.monotonic() - started,
-                priority=entry.priority.name.lower(),
+                queued_s=started - entry.place.since,
+                took_s=took_s,
+                priority=entry.place.claim.priority.name.lower(),
                 degraded=result.degraded,
             )
         )
@@ -203,7 +224,7 @@ class InferenceDispatcher:
 
     async def _push(self, entry: _Entry) -> None:
         async with self._trust.changed:
-            heapq.heappush(self._queue, entry)
+            self._queue[entry.place] = entry
             self._trust.changed.notify_all()
 
 

@@ -17,7 +17,8 @@ import numpy as np
 import pytest
 
 from edge.clock import SystemClock
-from edge.ports import InferResult, Priority
+from edge.domain.queueing import Claim, Priority
+from edge.ports import InferResult
 from edge.telemetry.degraded_events import SharedMemoryChanged, TritonRestarted
 from edge.telemetry.events import Happening, TritonHealthChanged
 from edge.triton.canary import load_canary
@@ -250,7 +251,7 @@ def test_a_head_in_the_middle_of_a_kill_is_finished_degraded_and_then_served_aga
                 triton.start()  # not in a thread: the server ends with the thread that starts it
                 while health()[-1] != "serving":
                     await asyncio.sleep(0.05)
-            answers.append(await dispatcher.infer(CASE.request(MODEL, 2.0), Priority.ARRIVING))
+            answers.append(await dispatcher.infer(CASE.request(MODEL, 2.0), Claim(Priority.ARRIVING)))
         running.cancel()
         await asyncio.wait([running])
         await worker.close()
@@ -292,10 +293,10 @@ def test_a_dead_stub_or_a_lost_model_is_cured_by_the_dispatcher_alone(
             remedies=[reload],
         )
         running = asyncio.create_task(dispatcher.run())
-        await dispatcher.infer(CASE.request(MODEL, 2.0), Priority.ARRIVING)
+        await dispatcher.infer(CASE.request(MODEL, 2.0), Claim(Priority.ARRIVING))
         harm(triton)
         began = time.monotonic()
-        result = await dispatcher.infer(CASE.request(MODEL, 2.0), Priority.CLOSING)
+        result = await dispatcher.infer(CASE.request(MODEL, 2.0), Claim(Priority.CLOSING))
         assert CASE.mismatch(result.outputs) is None
         assert time.monotonic() - began < 8.0
         running.cancel()
@@ -325,9 +326,9 @@ def test_a_server_that_is_alive_but_silent_is_ended_once_and_served_again_after_
             remedies=[restart],
         )
         running = asyncio.create_task(dispatcher.run())
-        await dispatcher.infer(CASE.request(MODEL, 2.0), Priority.ARRIVING)
+        await dispatcher.infer(CASE.request(MODEL, 2.0), Claim(Priority.ARRIVING))
         triton.signal_server(signal.SIGSTOP)
-        waiting = asyncio.create_task(dispatcher.infer(CASE.request(MODEL, 3.0), Priority.ARRIVING))
+        waiting = asyncio.create_task(dispatcher.infer(CASE.request(MODEL, 3.0), Claim(Priority.ARRIVING)))
         assert await asyncio.to_thread(triton.reap, 60) == -signal.SIGKILL
         triton.start()
         result = await asyncio.wait_for(waiting, 60)

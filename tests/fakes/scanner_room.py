@@ -31,6 +31,7 @@ from edge.domain.arrival import (
 from edge.domain.frame import Frames, frame_name
 from edge.domain.identity import AssociationId, SeriesInstanceUID, SopInstanceUID
 from edge.domain.outcome import Outcome
+from edge.domain.queueing import Claim, Priority
 from edge.domain.series import SliceHeader, UnusableInstance
 from edge.errors import RefuseModel, ShedLoad
 from edge.imaging.volume import Content, Slice
@@ -38,7 +39,7 @@ from edge.intake import take
 from edge.models.contract import ClinicalModel
 from edge.models.slab_segmentation import MASK, PROBABILITY, SLAB_HU
 from edge.mqtt.drafts import AlertMessages
-from edge.ports import InferRequest, InferResult, Priority
+from edge.ports import InferRequest, InferResult
 from edge.reconstructions import Reconstructions
 from edge.settings import CompletenessSettings, Settings
 from edge.surroundings import Reading, Surroundings
@@ -111,16 +112,16 @@ class BrightPixel:
         self.reads[uid] += 1
         return self.slices[name]
 
-    async def infer(self, request: InferRequest, priority: Priority) -> InferResult:
+    async def infer(self, request: InferRequest, claim: Claim) -> InferResult:
         await self.open.wait()
         if self.error is not None:
             raise self.error
         slab = request.inputs[SLAB_HU]
         bright = slab[0, slab.shape[1] // 2, 0, 0] > 0
         if len(self.asked) in self.refused:
-            self.asked.append(("refused", priority))
+            self.asked.append(("refused", claim.priority))
             raise RefuseModel("poison")
-        self.asked.append((str(bright), priority))
+        self.asked.append((str(bright), claim.priority))
         rows, columns = slab.shape[2:]
         mask = np.zeros((1, 1, rows, columns), np.uint8)
         mask[:, :, :8, :8] = 255 if bright else 0

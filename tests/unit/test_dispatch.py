@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 import numpy as np
 import pytest
 
-from edge.ports import InferRequest, InferResult, Priority, TensorSpec
+from edge.domain.queueing import Claim, Priority
+from edge.ports import InferRequest, InferResult, TensorSpec
 from edge.telemetry.degraded_events import FallbackUnfit
 from edge.telemetry.events import Happening, InferenceFailed, SlabInferred, TritonHealthChanged
 from edge.triton.canary import Canary, GoldenCase
@@ -86,7 +87,7 @@ async def settle() -> None:
 def ask(room: Room, *numbers: int, priority: Priority = Priority.ARRIVING) -> list[InferResult]:
     async def all_of_them() -> list[InferResult]:
         async with room.running() as dispatcher:
-            return await asyncio.gather(*(dispatcher.infer(request(n), priority) for n in numbers))
+            return await asyncio.gather(*(dispatcher.infer(request(n), Claim(priority)) for n in numbers))
 
     return asyncio.run(all_of_them())
 
@@ -99,7 +100,7 @@ def test_the_canary_goes_first_and_then_the_answer_comes() -> None:
     assert room.health == ["suspect", "serving"]
 
 
-def test_a_closing_series_passes_those_that_still_arrive_and_equals_keep_their_order() -> None:
+def test_suspicious_series_go_first_then_closing_ones_and_equals_keep_their_order() -> None:
     room = Room()
 
     async def play() -> list[int]:
@@ -107,13 +108,13 @@ def test_a_closing_series_passes_those_that_still_arrive_and_equals_keep_their_o
         wanted = [(1, Priority.ARRIVING), (2, Priority.ARRIVING), (3, Priority.SUSPICIOUS)]
         wanted += [(4, Priority.CLOSING), (5, Priority.ARRIVING), (6, Priority.CLOSING)]
         async with room.running() as dispatcher:
-            asked = [asyncio.create_task(dispatcher.infer(request(n), p)) for n, p in wanted]
+            asked = [asyncio.create_task(dispatcher.infer(request(n), Claim(p))) for n, p in wanted]
             await settle()
             room.server.held.set()
             await asyncio.gather(*asked)
         return [number(s) for s in room.server.seen]
 
-    assert asyncio.run(play()) == [0, 4, 6, 3, 1, 2, 5]
+    assert asyncio.run(play()) == [0, 3, 4, 6, 1, 2, 5]
 
 
 def test_no_more_are_at_the_server_than_allowed() -> None:
@@ -160,11 +161,11 @@ def test_the_fallback_answers_while_the_server_is_down_and_says_so() -> None:
 
     async def play() -> tuple[InferResult, InferResult]:
         async with room.running() as dispatcher:
-            during = await dispatcher.infer(request(4), Priority.ARRIVING)
+            during = await dispatcher.infer(request(4), Claim(Priority.ARRIVING))
             room.server.up = True
             while room.health[-1] != "serving":
                 await asyncio.sleep(0)
-            return during, await dispatcher.infer(request(5), Priority.ARRIVING)
+            return during, await dispatcher.infer(request(5), Claim(Priority.ARRIVING))
 
     during, afterwards = asyncio.run(play())
     assert during.degraded
@@ -181,7 +182,7 @@ def test_a_fallback_that_does_not_know_the_canary_is_not_believed_and_the_slab_w
 
     async def play() -> InferResult:
         async with room.running() as dispatcher:
-            asked = asyncio.create_task(dispatcher.infer(request(4), Priority.ARRIVING))
+            asked = asyncio.create_task(dispatcher.infer(request(4), Claim(Priority.ARRIVING)))
             while "down" not in room.health:
                 await asyncio.sleep(0)
             room.server.up = True
@@ -202,7 +203,7 @@ def test_an_unfit_fallback_is_asked_again_after_a_while() -> None:
 
     async def play() -> InferResult:
         async with room.running() as dispatcher:
-            asked = asyncio.create_task(dispatcher.infer(request(4), Priority.ARRIVING))
+            asked = asyncio.create_task(dispatcher.infer(request(4), Claim(Priority.ARRIVING)))
             while not room.fallback.seen:
                 await asyncio.sleep(0)
             room.fallback.up = True
@@ -226,7 +227,7 @@ def test_a_slab_that_breaks_a_healthy_server_each_time_is_refused_and_the_rest_g
 
     async def play() -> tuple[BaseException | InferResult, ...]:
         async with room.running() as dispatcher:
-            asked = [dispatcher.infer(request(n), Priority.ARRIVING) for n in (13, 2)]
+            asked = [dispatcher.infer(request(n), Claim(Priority.ARRIVING)) for n in (13, 2)]
             return tuple(await asyncio.gather(*asked, return_exceptions=True))
 
     poison, other = asyncio.run(play())
@@ -251,8 +252,8 @@ def test_whoever_stops_waiting_leaves_the_queue() -> None:
     async def play() -> list[int]:
         room.server.held = asyncio.Event()
         async with room.running() as dispatcher:
-            gone = asyncio.create_task(dispatcher.infer(request(1), Priority.CLOSING))
-            stays = asyncio.create_task(dispatcher.infer(request(2), Priority.ARRIVING))
+            gone = asyncio.create_task(dispatcher.infer(request(1), Claim(Priority.CLOSING)))
+            stays = asyncio.create_task(dispatcher.infer(request(2), Claim(Priority.ARRIVING)))
             await settle()
             gone.cancel()
             room.server.held.set()
@@ -267,10 +268,10 @@ def test_what_was_under_way_when_the_task_was_cancelled_is_answered_by_the_next_
 
     async def play() -> float:
         async with room.running() as dispatcher:
-            first = asyncio.create_task(dispatcher.infer(request(1), Priority.ARRIVING))
+            first = asyncio.create_task(dispatcher.infer(request(1), Claim(Priority.ARRIVING)))
             await first
             room.server.held = asyncio.Event()
-            caught = asyncio.create_task(dispatcher.infer(request(8), Priority.ARRIVING))
+            caught = asyncio.create_task(dispatcher.infer(request(8), Claim(Priority.ARRIVING)))
             await settle()
         assert not caught.done()
         room.server.held = None
@@ -286,7 +287,7 @@ def test_a_bug_reaches_the_one_who_waits_and_the_supervisor() -> None:
 
     async def play() -> tuple[BaseException | None, BaseException | None]:
         running = asyncio.create_task(room.dispatcher.run())
-        asked = asyncio.create_task(room.dispatcher.infer(request(1), Priority.ARRIVING))
+        asked = asyncio.create_task(room.dispatcher.infer(request(1), Claim(Priority.ARRIVING)))
         await asyncio.wait([running, asked])
         return running.exception(), asked.exception()
 
