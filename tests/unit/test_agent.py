@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from edge.domain.identity import SeriesInstanceUID, SopInstanceUID, StudyInstanceUID, made_up_series
 from edge.domain.outcome import OutcomeKind
+from edge.domain.queueing import FRESH_S, Priority
 from edge.domain.series import UnusableInstance
 from edge.domain.unusable import UnusableReason
 from edge.errors import RefuseModel
@@ -45,6 +46,30 @@ def test_a_bleed_is_paged_while_slices_arrive_and_confirmed_at_the_end() -> None
     assert [status for status, _ in room.pages] == ["preliminary", "confirmed"]
     assert len({alert for _, alert in room.pages}) == 1
     assert room.results == ["finding"]
+
+
+@pytest.mark.parametrize(
+    ("waited_s", "first"), [(FRESH_S - 60, Priority.ARRIVING), (FRESH_S + 60, Priority.ROUTINE)]
+)
+def test_a_head_of_a_backlog_is_routine_until_it_shows_something(waited_s: float, first: Priority) -> None:
+    async def run() -> list[tuple[str, Priority]]:
+        room = ScannerRoom()
+        room.opens("a")
+        room.sends("a", *HEAD[:20], blood=[8, 9, 10])
+        room.clock.advance(waited_s)
+        room.starts()
+        try:
+            await room.until_pages(1)
+            room.sends("a", *HEAD[20:])
+            room.releases("a")
+            await room.until_outcomes(1)
+        finally:
+            await room.dies()
+        return room.model.asked
+
+    asked = [priority for _, priority in asyncio.run(run())]
+    assert asked[0] is first
+    assert set(asked[-5:]) == {Priority.SUSPICIOUS}
 
 
 def test_a_head_without_blood_is_said_to_have_none() -> None:

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import numpy as np
 import pytest
 
-from edge.domain.queueing import Claim, Priority
+from edge.domain.queueing import PATIENCE_S, Claim, Priority
 from edge.ports import InferRequest, InferResult, TensorSpec
 from edge.telemetry.degraded_events import FallbackUnfit
 from edge.telemetry.events import Happening, InferenceFailed, SlabInferred, TritonHealthChanged
@@ -115,6 +115,27 @@ def test_suspicious_series_go_first_then_closing_ones_and_equals_keep_their_orde
         return [number(s) for s in room.server.seen]
 
     assert asyncio.run(play()) == [0, 3, 4, 6, 1, 2, 5]
+
+
+def test_new_heads_pass_old_ones_but_whoever_waits_longest_has_every_fourth_turn() -> None:
+    room = Room()
+
+    async def play() -> list[int]:
+        room.server.held = asyncio.Event()
+        old, new = Claim(Priority.ROUTINE, 10.0), Claim(Priority.ARRIVING, 900.0)
+        async with room.running() as dispatcher:
+            wanted = [(1, old), (2, old), *((n, new) for n in range(3, 13))]
+            asked = [asyncio.create_task(dispatcher.infer(request(n), claim)) for n, claim in wanted]
+            await settle()
+            assert dispatcher.load().served is False
+            room.clock.advance(PATIENCE_S)
+            assert dispatcher.load().oldest_s == PATIENCE_S
+            room.server.held.set()
+            await asyncio.gather(*asked)
+            assert (dispatcher.load().served, dispatcher.load().oldest_s) == (True, 0.0)
+        return [number(s) for s in room.server.seen]
+
+    assert asyncio.run(play()) == [0, 3, 4, 5, 1, 6, 7, 8, 2, 9, 10, 11, 12]
 
 
 def test_no_more_are_at_the_server_than_allowed() -> None:
