@@ -73,14 +73,16 @@ def interleaved_with_another_series(scanner: Appliance, files: list[Path], folde
     assert scanner.storescu(*both).returncode == 0
 
 
-def another_series(files: list[Path], folder: Path) -> list[Path]:
-    """A copy under new UIDs."""
+def another_series(files: list[Path], folder: Path, *, of_the_same_rays: bool = False) -> list[Path]:
+    """A copy under new UIDs: another scan, or another reconstruction of this one."""
     folder.mkdir(parents=True, exist_ok=True)
-    series = generate_uid()
+    series, frame_of_reference = generate_uid(), generate_uid()
     made: list[Path] = []
     for i, file in enumerate(files):
         ds = pydicom.dcmread(file)
         ds.SeriesInstanceUID = series
+        if not of_the_same_rays:
+            ds.FrameOfReferenceUID = frame_of_reference
         ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = generate_uid()
         ds.save_as(folder / f"{i:03d}.dcm")
         made.append(folder / f"{i:03d}.dcm")
@@ -104,6 +106,25 @@ def test_the_same_one_outcome_and_the_same_findings(
     scanner.pager.listen(3)
     assert [said(r) for r in scanner.pager.results] == [EXPECTED] * expected, scanner.pager.heard()
     assert scanner.pager.alerts == []
+
+
+def test_of_two_reconstructions_of_the_same_rays_one_says_the_negative(
+    appliance: Callable[..., Appliance], ge_head: list[Path], tmp_path: Path
+) -> None:
+    scanner = appliance()
+    other = another_series(ge_head, tmp_path / "other", of_the_same_rays=True)
+    assert (
+        scanner.storescu(*[file for pair in zip(ge_head, other, strict=True) for file in pair]).returncode
+        == 0
+    )
+    scanner.pager.until_results(2)
+    scanner.pager.listen(3)
+    by_outcome = {r.outcome: r for r in scanner.pager.results}
+    assert set(by_outcome) == {"no_finding", "not_eligible"}, scanner.pager.heard()
+    chosen, gave_way = by_outcome["no_finding"], by_outcome["not_eligible"]
+    assert gave_way.reason == "other_reconstruction"
+    assert gave_way.reconstructions is not None
+    assert gave_way.reconstructions.chosen == chosen.series_token
 
 
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
