@@ -55,9 +55,9 @@ def storescu(port: Port, instances: Sequence[Instance], record: Record, *options
 
 
 def dcmsend(port: Port, instances: Sequence[Instance], record: Record) -> None:
-    """DCMTK's other one; its report names each instance with its status."""
+    """DCMTK's other one, which would decompress RLE first; its report names each instance with its status."""
     report = instances[0].path.with_suffix(f".{time.monotonic_ns()}.report")
-    _run("dcmsend", "+crf", str(report), *_to(port), *(str(one.path) for one in instances))
+    _run("dcmsend", "-dn", "+crf", str(report), *_to(port), *(str(one.path) for one in instances))
     if not report.exists():
         return
     by_path = {str(one.path): one for one in instances}
