@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import aclosing
 
 from edge.domain.arrival import (
@@ -17,6 +17,7 @@ from edge.domain.arrival import (
     InstanceStored,
 )
 from edge.domain.identity import AssociationId, SeriesInstanceUID
+from edge.domain.scanner import Scanners
 from edge.errors import where
 from edge.history import Progress, SeriesHistory, attributed, named_series
 from edge.intake import Taken
@@ -43,9 +44,7 @@ MAX_CRASHES = 3
 class Agent:
     """One task routes; each series revision is a task of its own; the ledger makes restarts harmless."""
 
-    def __init__(
-        self, around: Surroundings, journal: Journal, key: bytes, scanners: Mapping[str, str]
-    ) -> None:
+    def __init__(self, around: Surroundings, journal: Journal, key: bytes, scanners: Scanners) -> None:
         self.progress = Progress()
         self._around, self._journal, self._key = around, journal, key
         self._recollection = Recollection(journal, around.ledger, scanners)

@@ -15,7 +15,17 @@ from edge.alert_ports import AlertRegister, Answered, Followed, Pages, RungState
 from edge.domain.acknowledgement import EVENT_OF, Answer
 from edge.domain.alert import AlertStatus, Route
 from edge.domain.escalation import Plan, Rung
-from edge.domain.lifecycle import Act, AlertEvent, Lifecycle, Stage, advance, due, opened, wants_offering
+from edge.domain.lifecycle import (
+    Act,
+    AlertEvent,
+    Lifecycle,
+    Stage,
+    advance,
+    due,
+    lost_with_the_broker,
+    opened,
+    wants_offering,
+)
 from edge.errors import where
 from edge.ports import Clock, Draft
 from edge.settings_alerting import AlertingSettings
@@ -30,7 +40,7 @@ from edge.telemetry.events import (
 
 LOOK_EVERY_S = 1.0
 BATCH = 256
-_OVER = (Stage.RETRACTED, Stage.CLOSED, Stage.EXPIRED)
+_OVER = (Stage.ACKNOWLEDGED, Stage.RETRACTED, Stage.CLOSED, Stage.EXPIRED)
 _WAITED_FOR = {
     Stage.DETECTED: "not_published",
     Stage.PUBLISHED: "no_delivery",
@@ -49,9 +59,13 @@ class AlertWatch:
         settings: AlertingSettings,
         clock: Clock,
         emit: Callable[[Happening], None],
+        *,
+        afterwards: Callable[[], None] = lambda: None,
     ) -> None:
+        """`afterwards` is called after each turn, whether or not that failed."""
         self._register, self._pages, self._settings = register, pages, settings
         self._clock, self._emit = clock, emit
+        self._afterwards = afterwards
         self._woken = threading.Event()
         self._stopping = threading.Event()
         self._broker_forgot = threading.Event()
@@ -60,11 +74,12 @@ class AlertWatch:
     def run(self) -> None:
         """Until `stop`; an error nobody expected is told, and the next look goes on from the ledger."""
         while not self._stopping.is_set():
-            try:
-                self.turn()
-            except Exception as error:  # noqa: BLE001 -- supervised boundary: pages must be followed
-                self._emit(TaskFailed("alert_watch", where(error)))
-                self._stopping.wait(LOOK_EVERY_S)
+            for turn in (self.turn, self._afterwards):
+                try:
+                    turn()
+                except Exception as error:  # noqa: BLE001 -- supervised boundary: pages must be followed
+                    self._emit(TaskFailed("alert_watch", where(error)))
+                    self._stopping.wait(LOOK_EVERY_S)
             self._woken.wait(LOOK_EVERY_S)
             self._woken.clear()
 
@@ -77,7 +92,7 @@ class AlertWatch:
         self._woken.set()
 
     def broker_forgot(self) -> None:
-        """The broker lost its sessions: what no pager has answered is offered again at once."""
+        """The broker lost its sessions: what it may still owe somebody is offered again at once."""
         self._broker_forgot.set()
         self._woken.set()
 
@@ -100,13 +115,13 @@ class AlertWatch:
     def _said(self, said: Said) -> None:
         """The ledger has a new word on an alert."""
         before, now, plan = self._register.followed(said.alert_id), self._clock.utc(), self._plan(said)
+        pages = said.route is not Route.WORKLIST and not said.test
         if before is None:
-            pages = said.route is not Route.WORKLIST and not said.test
             self._register.follow(_begun(said, opened(said.alert_id, now, plan, pages=pages), now), None, ())
             return
-        if said.route is Route.PAGE and (before.life.stage in _OVER or not before.life.pages):
-            life = replace(before.life, stage=Stage.RETRACTED, pages=not said.test)
-            life, _ = advance(life, AlertEvent.RAISED_AGAIN, plan, now)
+        over = before.life.stage in _OVER
+        if said.route is Route.PAGE or (said.route is Route.WORKLIST and over):
+            life, _ = advance(replace(before.life, pages=pages), AlertEvent.RAISED_AGAIN, plan, now)
             self._register.follow(_begun(said, life, now), AlertEvent.RAISED_AGAIN, ())
             return
         event = AlertEvent.RETRACTED if said.status is AlertStatus.RETRACTED else AlertEvent.AMENDED
@@ -172,8 +187,9 @@ class AlertWatch:
         if event is AlertEvent.WAIT_ELAPSED:
             reason = _WAITED_FOR[followed.life.stage]
             return self._escalate(followed, event, reason, now, rung)
-        offered = followed.offered_at if not forgot else datetime.min.replace(tzinfo=now.tzinfo)
-        if wants_offering(followed.life, plan, offered, now):
+        amended = not followed.rung_key.startswith(followed.said_key)
+        lost = forgot and lost_with_the_broker(followed.life, plan, now, amended=amended)
+        if lost or wants_offering(followed.life, plan, followed.offered_at, now):
             after = replace(followed, offered_at=now)
             self._register.offer_again(after)
             return after

@@ -221,10 +221,15 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
         from edge.models_command import add_subcommands  # noqa: PLC0415 - see _up
 
         add_subcommands(models)
-    from edge import tls_command  # noqa: PLC0415 - see _up
+    from edge import quiet_command, tls_command  # noqa: PLC0415 - see _up
 
-    tls = commands.add_parser("tls", help="make and show certificates for DICOM over TLS")
-    tls_command.add_subcommands(tls)
+    tls_command.add_subcommands(
+        commands.add_parser("tls", help="make and show certificates for DICOM over TLS")
+    )
+    quiet_command.add_subcommands(
+        commands.add_parser("maintenance", help="hold findings back for a while; it ends by itself"),
+        commands.add_parser("mute", help="the same for one scanner", description=quiet_command.ABOUT_MUTE),
+    )
     quarantine = commands.add_parser("quarantine", help="list the instances that could not be read, and why")
     if "quarantine" in words:  # NumPy, as above
         from edge import quarantine_command  # noqa: PLC0415 - see _up

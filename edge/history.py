@@ -20,6 +20,7 @@ from edge.domain.completeness import Decision, Facts, Phase, SeriesEvent, decide
 from edge.domain.identity import AssociationId, SeriesInstanceUID, SopInstanceUID, made_up_series
 from edge.domain.naming import series_reference
 from edge.domain.outcome import SeriesReference
+from edge.domain.scanner import Scanner
 from edge.domain.series import SeriesInProgress, SliceHeader, UnusableInstance
 from edge.domain.statement import Speaker
 from edge.ports import Conclusion
@@ -38,7 +39,7 @@ class SeriesHistory:
     conclusion: Conclusion | None = None
     mailbox: asyncio.Queue[Delivery] | None = None
     first: SliceHeader | UnusableInstance | None = None
-    scanner: str = ""
+    scanner: Scanner | None = None
     crashes: int = 0
     announced: Announced = NOTHING_ANNOUNCED
     announced_at: int = 0
@@ -155,7 +156,8 @@ class SeriesHistory:
         assert self.first is not None, "a series has a first instance before it has a journey"
         before = self.conclusion
         revision, predecessor = (before.revision + 1, before.outcome_id) if before else (1, None)
-        return series_reference(key, self.first, self.scanner, revision, predecessor)
+        scanner = self.scanner or Scanner("", "")
+        return series_reference(key, self.first, scanner, revision, predecessor)
 
     def opening(
         self, around: Surroundings, key: bytes, calling: Collection[AssociationId], news: list[Delivery]

@@ -12,7 +12,9 @@ from edge.clock import SystemClock
 from edge.domain.acknowledgement import Answer
 from edge.errors import FixConfiguration, RejectInput, RetryPeer
 from edge.mqtt.message import AlertMessage
+from edge.mqtt.notice_message import NoticeMessage
 from edge.mqtt.subscriber import AlertSubscriber, Received, format_page
+from edge.mqtt.topics import TEST_ALERT
 from edge.ports import Clock
 from edge.settings import Settings
 
@@ -20,6 +22,9 @@ PUBACK_S = 10.0
 LOOK_EVERY_S = 0.2
 BELL = "\a"
 KEYS = {"a": Answer.ACKNOWLEDGED, "c": Answer.CLOSED}
+# What a role is shown besides its pages; and the role that hears of tests alone.
+NOT_RUNG = ("worklist", "notice")
+TESTER = "test"
 HELP = "Enter after each: a acknowledge the latest page, c close it, q quit"
 
 
@@ -48,15 +53,18 @@ class Pager:
 
     def show(self, page: Received) -> None:
         """A page that came twice is answered again, for the first answer may be lost, and shown once."""
+        if isinstance(page.message, NoticeMessage) and page.key not in self._shown:
+            self._shown.add(page.key)
+            self.say(f"{page.at:%H:%M:%S} NOTICE {page.message.text}")
         if not isinstance(page.message, AlertMessage):
             return
         if page.key not in self._shown:
             self._shown.add(page.key)
-            rings = self.choices.bell and not page.message.test
+            rings = self.choices.bell and page.message.rings
             self.say(f"{BELL if rings else ''}{page.at:%H:%M:%S} {format_page(page.message)}")
             self.latest = page
         self._answer(page, Answer.DELIVERED)
-        if self.choices.auto and not page.message.test:
+        if self.choices.auto and page.message.rings:
             self.press("a")
 
     def press(self, key: str) -> None:
@@ -97,10 +105,10 @@ def run_pager(settings: Settings, choices: Choices, clock: Clock, say: Callable[
 
 
 def filters_of(settings: Settings, role: str) -> tuple[str, ...]:
-    """Where the escalation plans ring this role, of every appliance below the prefix."""
-    levels = settings.alerting.topics_of(role)
-    if not levels:
-        known = ", ".join(settings.alerting.roles)
+    """Where the plans ring this role, of every appliance below the prefix, and what rings nobody."""
+    levels = (*settings.alerting.topics_of(role), *NOT_RUNG) if role != TESTER else (TEST_ALERT, "notice")
+    if levels == NOT_RUNG:
+        known = ", ".join((*settings.alerting.roles, TESTER))
         raise FixConfiguration(
             f"no escalation plan rings the role {role!r}", hint=f"Roles of [alerting]: {known}."
         )
@@ -109,7 +117,9 @@ def filters_of(settings: Settings, role: str) -> tuple[str, ...]:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What `edge pager` may be told."""
-    parser.add_argument("--role", default="stroke-team", help="role of [alerting] (default: %(default)s)")
+    parser.add_argument(
+        "--role", default="stroke-team", help="role of [alerting], or test (default: %(default)s)"
+    )
     parser.add_argument("--name", default="pager", help="token for who answers; no patient data")
     parser.add_argument("--auto", action="store_true", help="acknowledge every page by itself (tests, demos)")
     parser.add_argument("--once", action="store_true", help="end with exit code 0 once a page was answered")

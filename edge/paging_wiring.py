@@ -9,16 +9,21 @@ from contextlib import asynccontextmanager
 
 from edge.alert_watch import AlertWatch
 from edge.clock import SystemClock
+from edge.errors import where
 from edge.mqtt.answers import AnswerReader
 from edge.mqtt.channel import MqttChannel
 from edge.mqtt.drafts import AlertMessages, summarise
 from edge.mqtt.drafts import Progress as HeartbeatProgress
+from edge.mqtt.quiet_notices import NoticeMessages
 from edge.mqtt.topics import Topics
 from edge.ports import OutboundMessage
 from edge.publisher import Publisher
 from edge.pulse import Pulse
+from edge.quiet_watch import QuietWatch
 from edge.settings import Settings
 from edge.spool.ledger import SqliteLedger
+from edge.spool.quiet_requests import QuietRequestFiles
+from edge.telemetry.events import TaskFailed
 
 
 @asynccontextmanager
@@ -28,6 +33,17 @@ async def publishing(
     """Outbox, answers and what becomes of alerts; what is unsent at the end stays in the outbox."""
     # The client id is the appliance's name, so that a second appliance of that name is noticed.
     channel = MqttChannel(settings.mqtt, settings.appliance.name, messages.presence(clock), pulse.emit)
+
+    notices = NoticeMessages(settings)
+    requests = QuietRequestFiles(
+        settings.appliance.state_dir, lambda error: pulse.emit(TaskFailed("quiet_request", where(error)))
+    )
+    rules = settings.alerting.rules
+    quiet = QuietWatch(ledger.quiet, requests, notices, rules, clock, pulse.emit)
+
+    def status() -> OutboundMessage:
+        words = [notices.words(q) for q in quiet.in_force]
+        return messages.condition(pulse.conditions.now, pulse.conditions.wait_s, words)
 
     def heartbeat() -> OutboundMessage:
         progress = HeartbeatProgress(
@@ -40,6 +56,8 @@ async def publishing(
             triton=pulse.triton,
             modes=pulse.conditions.now.names,
             inference_wait_s=pulse.conditions.wait_s,
+            quiet=tuple(dict.fromkeys(q.kind for q in quiet.in_force)),
+            held=quiet.held,
         )
         return messages.heartbeat(clock.utc(), progress)
 
@@ -51,10 +69,10 @@ async def publishing(
         settings.mqtt,
         summarise=summarise,
         heartbeat=heartbeat,
-        status=lambda: messages.condition(pulse.conditions.now, pulse.conditions.wait_s),
+        status=status,
         register=ledger.alerts,
     )
-    watch = AlertWatch(ledger.alerts, messages, settings.alerting, clock, pulse.emit)
+    watch = AlertWatch(ledger.alerts, messages, settings.alerting, clock, pulse.emit, afterwards=quiet.turn)
     ledger.on_enqueued(watch.look)
     answers = AnswerReader(
         settings.mqtt,

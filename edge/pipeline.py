@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 from edge.analysis import Analysis
 from edge.domain import statement, triage
@@ -23,6 +24,7 @@ from edge.domain.outcome import Outcome
 from edge.domain.queueing import Priority
 from edge.domain.series import Slab, UnusableInstance
 from edge.domain.statement import Failure, Speaker
+from edge.domain.study_alert import Raised
 from edge.domain.unusable import UnusableReason
 from edge.imaging.volume import Content
 from edge.patience import patiently
@@ -45,8 +47,8 @@ LAST_WORD_S = 1.0
 
 async def follow(opening: Opening, around: Surroundings) -> Conclusion:
     """One series revision from its first slice to its one outcome, which the ledger holds at return."""
-    case, speaker, depth = opening.case, opening.speaker, around.model.tensors.slab_depth
-    paged = await patiently(around.emit, _pages_before, speaker, around.ledger)
+    case, depth = opening.case, around.model.tensors.slab_depth
+    speaker, paged = await patiently(around.emit, _said_before, opening.speaker, around.ledger)
     async with asyncio.TaskGroup() as tasks:
         analysis = _analysis(tasks, opening.mailbox, around)
         for entry in opening.past:
@@ -109,12 +111,12 @@ async def _page(
     """Pages what was found and not paged before; returns every alert id that is paged by now."""
     for finding in found:
         analysis.claim.rise(Priority.SUSPICIOUS)
-        if (name := speaker.alert_id(finding.rule)) not in paged:
+        if (name := speaker.alert_id(finding.rule, case.study)) not in paged:
             now = around.clock.utc()
             page = statement.alert(speaker, AlertStatus.PRELIMINARY, finding, case, analysis.evidence, now)
             draft = around.messages.alert(page)
-            if await patiently(around.emit, around.ledger.alert, page, draft):
-                around.emit(_raised(page))
+            if raised := await patiently(around.emit, around.ledger.alert, page, draft):
+                around.emit(_raised(raised))
             paged |= {name}
     return paged
 
@@ -199,19 +201,17 @@ async def _conclude(
 ) -> None:
     """The last word on every alert, the result and the outcome, all in one transaction."""
     drafts = [(alert, around.messages.alert(alert)) for alert in last_words]
-    result = (None, around.messages.result(outcome))
-    said = [*drafts, result]
-    concluded = await patiently(around.emit, around.ledger.conclude, outcome, case.through_sequence, said)
+    said = (outcome, case.through_sequence, drafts, around.messages.result(outcome))
+    concluded = await patiently(around.emit, around.ledger.conclude, *said)
     around.reconstructions.forget(outcome.series.series_instance_uid)
-    if concluded:
-        for alert in last_words:
-            around.emit(_raised(alert))
+    for raised in concluded or ():
+        around.emit(_raised(raised))
 
 
-def _raised(alert: Alert) -> AlertRaised:
-    rule = alert.finding.rule
+def _raised(raised: Raised) -> AlertRaised:
+    alert, rule = raised.alert, raised.alert.finding.rule
     words = (alert.alert_id, alert.status, rule.key, rule.urgency)
-    return AlertRaised(*words, route=alert.route, demoted=alert.demoted, test=alert.test)
+    return AlertRaised(*words, route=alert.route, demoted=alert.demoted, test=alert.test, first=raised.first)
 
 
 def _settled(outcome: Outcome, settle_s: float) -> SeriesSettled:
@@ -232,5 +232,8 @@ def _conclusion(outcome: Outcome, case: SeriesCase) -> Conclusion:
     return Conclusion(outcome.outcome_id, revision, through, outcome.kind, outcome.reason)
 
 
-def _pages_before(speaker: Speaker, ledger: Ledger) -> frozenset[str]:
-    return ledger.paged_alerts(speaker.series.series_instance_uid, speaker.series.revision)
+def _said_before(speaker: Speaker, ledger: Ledger) -> tuple[Speaker, frozenset[str]]:
+    """The speaker with the ids it goes on under, and those that are open."""
+    series = speaker.series
+    known = ledger.alert_names(series, speaker.model)
+    return replace(speaker, known=known), ledger.paged_alerts(series.series_instance_uid, series.revision)

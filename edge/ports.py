@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 from edge.domain.alert import Alert
 from edge.domain.arrival import Reception, StoredInstance
 from edge.domain.identity import AssociationId
-from edge.domain.outcome import Conclusion, Outcome
+from edge.domain.outcome import Conclusion, ModelIdentity, Outcome, SeriesReference
 from edge.domain.queueing import Claim
 from edge.domain.reconstruction import Reconstruction
+from edge.domain.study_alert import Raised
 
 if TYPE_CHECKING:  # the receiver has no use for arrays, and NumPy takes a third of its memory
     import numpy as np
@@ -151,10 +152,21 @@ class Draft(Protocol):
     def encode(self, sequence: int) -> OutboundMessage: ...
 
 
+class AlertDraft(Draft, Protocol):
+    """The draft of an alert before it is known where it goes.
+
+    `routed` is the same for the alert as it was routed; `restated` the word of another series, from the
+    payload that was made of it, for it counts from now on.
+    """
+
+    def routed(self, alert: Alert) -> AlertDraft: ...
+    def restated(self, payload: bytes, number: int) -> Draft: ...
+
+
 class Messages(Protocol):
     """Turns what the core says into drafts in the broker's words."""
 
-    def alert(self, alert: Alert) -> Draft: ...
+    def alert(self, alert: Alert) -> AlertDraft: ...
     def result(self, outcome: Outcome) -> Draft: ...
 
 
@@ -177,16 +189,16 @@ class Ledger(Protocol):
     the conclusion of its series, or else the one after the last remembered; `read_on_from` the highest that
     was noted as one that all before it have had their effect. An alert is open when the last that was
     said of it is PRELIMINARY, CONFIRMED or INCOMPLETE: `paged_alerts` names those up to a revision,
-    for a revision inherits the open pages of its predecessors. `alert` returns False when this series
-    raised this alert id, status and revision before, `conclude` when this series revision has its
-    outcome already; both then change nothing. Without a draft an alert is only written down. Equal
-    draft keys make one message. `reconstructions` are those of a study by their latest outcomes; `unspoken`
-    maps series that gave way to the reconstruction they named, where the latest outcome of that one speaks
-    for nobody: all of them, or those where either is the series asked about. The callbacks of
-    `on_enqueued` run after the commit, on the calling thread, and must neither block nor raise. A second
-    `published` changes nothing; `unheard` notes a receipt and leaves the message pending, and
-    `outbox_depth` counts those and dates the oldest. `check` raises OSError once the disk has failed for
-    good: the process must end.
+    for a revision inherits the open pages of its predecessors; `alert_names` are the ids by finding of the
+    series, or of its study. `alert` routes as study_alert.rule does, and returns None when this series
+    raised this alert id, status and revision before, `conclude` when this series revision has its outcome;
+    both then change nothing. Equal draft keys make one message. `reconstructions` are those of a study by
+    their latest outcomes; `unspoken` maps series that gave way to the reconstruction they named, where the
+    latest outcome of that one speaks for nobody: all of them, or those where either is the series asked
+    about. The callbacks of `on_enqueued` run after the commit, on the calling thread, and must neither
+    block nor raise. A second `published` changes nothing; `unheard` notes a receipt and leaves the message
+    pending, and `outbox_depth` counts those and dates the oldest. `check` raises OSError once the disk has
+    failed for good: the process must end.
     """
 
     def remember_instance(self, sequence: int, series_instance_uid: str) -> None: ...
@@ -201,10 +213,15 @@ class Ledger(Protocol):
     def conclusions(self) -> Mapping[str, Conclusion]: ...
     def conclusion_of(self, series_instance_uid: str) -> Conclusion | None: ...
     def paged_alerts(self, series_instance_uid: str, revision: int) -> frozenset[str]: ...
-    def alert(self, alert: Alert, draft: Draft | None) -> bool: ...
+    def alert_names(self, series: SeriesReference, model: ModelIdentity) -> Mapping[str, str]: ...
+    def alert(self, alert: Alert, draft: AlertDraft) -> Raised | None: ...
     def conclude(
-        self, outcome: Outcome, through_sequence: int, drafts: Sequence[tuple[Alert | None, Draft | None]]
-    ) -> bool: ...
+        self,
+        outcome: Outcome,
+        through_sequence: int,
+        last_words: Sequence[tuple[Alert, AlertDraft]],
+        result: Draft | None,
+    ) -> Sequence[Raised] | None: ...
     def reconstructions(self, study_token: str) -> Sequence[Reconstruction]: ...
     def unspoken(self, series_instance_uid: str | None = None) -> Mapping[str, str]: ...
     def pending(self, limit: int) -> Sequence[PendingMessage]: ...

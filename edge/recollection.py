@@ -7,11 +7,12 @@ All calls block and are made on the event loop, so that nothing else happens bet
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from edge.domain.announcement import Announced, announced_of
 from edge.domain.arrival import AssociationOpened, InstanceStored
 from edge.domain.identity import AssociationId, SeriesInstanceUID, SopInstanceUID, made_up_series
+from edge.domain.scanner import Scanner, Scanners
 from edge.history import SeriesHistory
 from edge.journal_port import Journal
 from edge.ports import Ledger
@@ -26,15 +27,15 @@ _LOOK_EVERY = 64
 class Recollection:
     """`at` is the journal entry that is being routed; what comes with it or later is not recalled."""
 
-    def __init__(self, journal: Journal, ledger: Ledger, scanners: Mapping[str, str]) -> None:
+    def __init__(self, journal: Journal, ledger: Ledger, scanners: Scanners) -> None:
         self.at = 0
         self._journal, self._ledger, self._scanners = journal, ledger, scanners
         self._held: OrderedDict[SeriesInstanceUID, SeriesHistory] = OrderedDict()
         self._routed = 0
 
-    def scanner(self, calling: str) -> str:
-        """The site's name for an AE title."""
-        return self._scanners.get(calling, calling)
+    def scanner(self, calling: str) -> Scanner | None:
+        """Who calls by that AE title, as the site knows him; None for nobody."""
+        return self._scanners.of(calling) if calling else None
 
     def of(self, uid: SeriesInstanceUID) -> SeriesHistory:
         """The history of a series, which may have none yet."""

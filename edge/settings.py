@@ -44,6 +44,7 @@ class ApplianceSettings(_Section):
         default_factory=dict,
         description="Alias per calling AE title, used on pages instead of the title itself.",
     )
+    test_scanners: tuple[Title, ...] = Field(default=(), description="AE titles that never page staff.")
 
 
 class DicomSettings(_Section):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from edge.domain.escalation import Plan, Step
 from edge.domain.finding import Urgency
+from edge.domain.paging_rules import PagingRules
 
+_FINDING = r"^[a-z][a-z0-9_]{0,62}$"
 _ROLE = r"^[a-z0-9][a-z0-9-]{0,39}$"
 _LEVELS = r"^[^+#\x00$/][^+#\x00]*$"
 
@@ -68,6 +71,35 @@ class AlertingSettings(BaseModel):
     lifetime_s: float = Field(
         default=14400.0, gt=0, description="A page whose plan was rung in vain expires after this."
     )
+
+    budget: int = Field(
+        default=20,
+        ge=0,
+        le=1000,
+        description="Alerts of one finding that may ring within an hour; more go to the worklist, and staff "
+        "are told. 0: no limit.",
+    )
+    budgets: dict[Annotated[str, Field(pattern=_FINDING)], Annotated[int, Field(ge=0, le=1000)]] = Field(
+        default_factory=dict[str, int],
+        description="The same for single findings, by the model's key: { subdural = 10 }.",
+    )
+    examination_s: float = Field(
+        default=3600.0,
+        ge=0,
+        description="Images of a study acquired later than those that rang by more than this are another "
+        "examination: its finding rings again although a human has taken the first.",
+    )
+    longest_quiet_s: float = Field(
+        default=28800.0,
+        ge=60,
+        le=604800,
+        description="Maintenance, a test or a mute may be asked for at most for this long.",
+    )
+
+    @property
+    def rules(self) -> PagingRules:
+        """The budget in the words of the core."""
+        return PagingRules(self.budget, self.budgets, timedelta(seconds=self.examination_s))
 
     def plan(self, urgency: Urgency) -> Plan:
         """The plan of one urgency, every topic named."""

@@ -18,6 +18,7 @@ from edge.conditions import limits_of
 from edge.dicom.decoder_pool import DecoderPool
 from edge.dicom.decoder_process import DecoderLimits
 from edge.dicom.reader import DicomReader
+from edge.domain.scanner import Scanners
 from edge.errors import where
 from edge.intake import take
 from edge.models.contract import load_clinical_model
@@ -61,7 +62,7 @@ def run_agent(settings: Settings) -> None:
     # The ledger closes after asyncio.run has joined the worker threads that may still write to it.
     with (
         exclusive(state_dir, "agent"),
-        closing(SqliteLedger(state_dir, clock=clock)) as ledger,
+        closing(SqliteLedger(state_dir, clock=clock, rules=settings.alerting.rules)) as ledger,
         closing(InboxJournal(state_dir)) as journal,
         closing(DecoderPool(_limits(settings.reading), emitter.emit)) as decoders,
     ):
@@ -103,7 +104,8 @@ async def _agent(
             reading=Reading(),
             reconstructions=Reconstructions(ledger),
         )
-        agent = Agent(around, journal, appliance_key(state_dir), settings.appliance.scanners)
+        scanners = Scanners(settings.appliance.scanners, settings.appliance.test_scanners)
+        agent = Agent(around, journal, appliance_key(state_dir), scanners)
         pulse.progress = agent.progress
         endpoint = TelemetryEndpoint(
             settings.telemetry.host, settings.telemetry.agent_port, emitter.registry, lambda: _health(pulse)

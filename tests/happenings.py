@@ -59,6 +59,13 @@ from edge.telemetry.events import (
     TaskFailed,
     TritonHealthChanged,
 )
+from edge.telemetry.quiet_events import (
+    BudgetMeasured,
+    BudgetSpent,
+    FindingReleased,
+    QuietChanged,
+    QuietMeasured,
+)
 from edge.telemetry.tls_events import (
     CertificateExpiring,
     CertificateMeasured,
@@ -107,6 +114,11 @@ ONE_OF_EACH: tuple[Happening, ...] = (
     AlertEscalated(TOKEN, "on-call", 1, 1, "no_answer"),
     AlertUnanswered(TOKEN, "hyperdensity", "expired"),
     AlertsFollowed((("published", 1), ("delivered", 0))),
+    QuietChanged("mute", "began", 3600.0),
+    QuietMeasured((("maintenance", 0.0, 0.0), ("mute", 3000.0, 600.0)), 2),
+    FindingReleased(TOKEN, "hyperdensity", "mute", 1800.0),
+    BudgetSpent("hyperdensity", 20, 3),
+    BudgetMeasured((("hyperdensity", 19, 20),)),
     MessagePublished("alert", 0.01, True),
     PublishFailed("puback_timeout", 2),
     MessageExpired("alert", 90_000.0),

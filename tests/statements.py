@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from edge.domain.alert import Alert, AlertStatus, Timings
@@ -19,7 +19,7 @@ FINDING = Finding(BLEED, Level.PAGE, 0.93, 11.5, (uid(4), uid(5), uid(6)), uid(5
 
 @dataclass(frozen=True, slots=True)
 class PlainDraft:
-    """ports.Draft whose payload is its sequence number."""
+    """ports.AlertDraft whose payload is its sequence number."""
 
     key: str
     topic: str = "edge/v1/alert"
@@ -27,12 +27,26 @@ class PlainDraft:
     def encode(self, sequence: int) -> OutboundMessage:
         return OutboundMessage(self.key, self.topic, str(sequence).encode(), "text/plain", 60, "edge/v1/ack")
 
+    def routed(self, alert: Alert) -> PlainDraft:
+        return replace(
+            self, topic=f"{self.topic}/{alert.demoted or alert.route}" if alert.demoted else self.topic
+        )
+
+    def restated(self, payload: bytes, number: int) -> PlainDraft:
+        return PlainDraft(f"restated:{number}")
+
 
 @dataclass(frozen=True, slots=True)
 class FailingDraft:
-    """ports.Draft that cannot be written down."""
+    """ports.AlertDraft that cannot be written down."""
 
     key: str
+
+    def routed(self, alert: Alert) -> FailingDraft:
+        return self
+
+    def restated(self, payload: bytes, number: int) -> FailingDraft:
+        return self
 
     def encode(self, sequence: int) -> OutboundMessage:
         raise ValueError(f"{self.key} has no words for sequence {sequence}")

@@ -22,9 +22,9 @@ class AlertStatus(StrEnum):
 class Route(StrEnum):
     """Where a step of an alert goes.
 
-    PAGE rings for the first time or again, UPDATE amends a page that rang; WORKLIST is a finding that
-    rings nobody, because of a budget, a mute or maintenance; SILENT is written down only, because
-    another series of the study has said as much.
+    PAGE rings for the first time or again, WORKLIST is a finding that rings nobody now, because of a
+    budget, a mute or maintenance; UPDATE amends what was said there or, `demoted`, here; SILENT is
+    written down only, because another series of the study has said as much.
     """
 
     PAGE = "page"
@@ -47,7 +47,8 @@ class Timings:
 class Alert:
     """One step of one alert; `alert_id` stays the same from PRELIMINARY to its end.
 
-    `demoted` says in one label why it goes to the worklist instead of a pager.
+    `demoted` says in one label why it goes to the worklist instead of a pager; `acquired_at` is when the
+    first of its slices was acquired, by the scanner's own clock and without a zone.
     """
 
     alert_id: str
@@ -59,6 +60,7 @@ class Alert:
     degraded: bool
     route: Route = Route.PAGE
     demoted: str = ""
+    acquired_at: datetime | None = None
 
     @property
     def test(self) -> bool:

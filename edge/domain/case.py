@@ -12,11 +12,12 @@ from edge.domain.completeness import CompletionReason, Decision, Facts, Phase, S
 from edge.domain.contiguity import Geometry, geometry_of
 from edge.domain.eligibility import Scope, slice_out_of_scope, uncovered
 from edge.domain.frame import frames_missing, instance_of
-from edge.domain.identity import AssociationId, SopInstanceUID
+from edge.domain.identity import AssociationId, SopInstanceUID, StudyInstanceUID
 from edge.domain.kernel import Sharpness
 from edge.domain.series import SeriesInProgress, SliceHeader, UnusableInstance
 from edge.domain.unusable import OTHER_KINDS
 
+NO_STUDY = StudyInstanceUID("")
 _OPEN = Decision(Phase.COLLECTING)
 _CLOSING = frozenset(
     {
@@ -49,7 +50,8 @@ class Missing:
 class SeriesCase:
     """Frozen; every method returns the next case. `at` values are the receiver's clock, in seconds.
 
-    `conflicting` are instances that came again with other bytes, in this revision or before it.
+    `conflicting` are instances that came again with other bytes, in this revision or before it; `study` is
+    that of the first slice in scope, should they not agree.
     """
 
     progress: SeriesInProgress
@@ -64,6 +66,7 @@ class SeriesCase:
     heeds_images_in_acquisition: bool = True
     longest_pause_s: float = 0.0
     through_sequence: int = 0
+    study: StudyInstanceUID = NO_STUDY
 
     @property
     def closed(self) -> bool:
@@ -84,7 +87,8 @@ class SeriesCase:
         """A slice takes its place along the normal, or is set aside as out of scope."""
         reason = slice_out_of_scope(header, self.scope)
         if reason is None:
-            case = replace(self, progress=self.progress.add(header))
+            study = self.study or header.study_instance_uid
+            case = replace(self, progress=self.progress.add(header), study=study)
         else:
             case = replace(self, out_of_scope={**self.out_of_scope, header.sop_instance_uid: reason})
         return case._noted(header.sop_instance_uid, association, sequence, at)._decided(

@@ -100,8 +100,9 @@ TRANSITIONS: dict[tuple[Stage, AlertEvent], Move] = {
     **{(s, _E.AMENDED): Move(s) for s in Stage},
     **{(s, _E.RETRACTED): Move(_S.RETRACTED) for s in Stage if s is not _S.CLOSED},
     (_S.CLOSED, _E.RETRACTED): Move(_S.CLOSED),
-    # The finding was taken back, or its page ran out, and is there again: a new page under its old id.
-    **{(s, _E.RAISED_AGAIN): Move(_S.DETECTED) for s in (_S.RETRACTED, _S.CLOSED, _S.EXPIRED)},
+    # Taken back and there again, run out, on another examination, or held back until now: a new page
+    # under its old id. study_alert.rule says when.
+    **{(s, _E.RAISED_AGAIN): Move(_S.DETECTED) for s in Stage},
     **{(s, _E.HUMAN_CLOSED): Move(_S.CLOSED) for s in Stage},
     # Too late to change anything; they are kept with who and when.
     **{
@@ -167,6 +168,18 @@ def wants_offering(life: Lifecycle, plan: Plan, last_offer: datetime, now: datet
     """The broker has it and no pager answers: the broker may have lost what it promised to keep."""
     waited = not last_offer <= now < last_offer + timedelta(seconds=plan.offer_s)
     return life.pages and life.stage is Stage.PUBLISHED and waited
+
+
+def lost_with_the_broker(life: Lifecycle, plan: Plan, now: datetime, *, amended: bool) -> bool:
+    """Whether a broker that forgot its sessions may owe somebody a message of this alert.
+
+    One pager that answered says nothing of the others that were rung, nor of a worklist; of what a human
+    has taken, or what was taken back, only an amendment of late may be missing. Its key tells who has it.
+    """
+    if life.stage in (Stage.PUBLISHED, Stage.DELIVERED):
+        return True
+    late = life.stage_since <= now < life.stage_since + timedelta(seconds=plan.lifetime_s)
+    return life.stage in (Stage.ACKNOWLEDGED, Stage.RETRACTED) and amended and late
 
 
 def _timed(life: Lifecycle, plan: Plan, now: datetime) -> Lifecycle:

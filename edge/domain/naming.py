@@ -5,14 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from edge.domain.finding import FindingRule
-from edge.domain.identity import SeriesInstanceUID, SopInstanceUID, token
+from edge.domain.identity import SopInstanceUID, StudyInstanceUID, token
 from edge.domain.outcome import ModelIdentity, SeriesReference
+from edge.domain.scanner import Scanner
 from edge.domain.series import SliceHeader, UnusableInstance
 
 
-def alert_id(key: bytes, series: SeriesInstanceUID, rule: FindingRule, model: ModelIdentity) -> str:
-    """One id per series, finding and model, from PRELIMINARY to the end and through revisions."""
-    return token(key, "alert", series, rule.key, model.name)
+def alert_id(
+    key: bytes, study: StudyInstanceUID, rule: FindingRule, model: ModelIdentity, *, test: bool
+) -> str:
+    """One id per study, finding and model, from PRELIMINARY to the end and through all of its series.
+
+    The finding goes by the model's own key: two of one model may share a code (PS3.3 8.8) that says less.
+    A test of a study never speaks of what a patient's scanner sent of it.
+    """
+    return token(key, "test alert" if test else "alert", "study", study, rule.key, model.name)
 
 
 def outcome_id(key: bytes, instances: Iterable[SopInstanceUID], model: ModelIdentity, revision: int) -> str:
@@ -23,7 +30,7 @@ def outcome_id(key: bytes, instances: Iterable[SopInstanceUID], model: ModelIden
 def series_reference(
     key: bytes,
     first: SliceHeader | UnusableInstance,
-    scanner: str,
+    scanner: Scanner,
     revision: int,
     predecessor: str | None,
 ) -> SeriesReference:
@@ -34,7 +41,9 @@ def series_reference(
         series_token=token(key, "series", first.series_instance_uid),
         study_token=token(key, "study", first.study_instance_uid),
         accession_token=token(key, "accession", accession) if accession else "",
-        scanner=scanner,
+        scanner=scanner.alias,
         revision=revision,
         predecessor=predecessor,
+        test=scanner.test,
+        ae_title=scanner.ae_title,
     )

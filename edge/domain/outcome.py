@@ -27,7 +27,8 @@ class OutcomeKind(StrEnum):
 class SeriesReference:
     """Which series, without saying whose: tokens are keyed digests, `scanner` is a site's alias.
 
-    `test` marks a canary or a drill: whatever is said of it is flagged and never counted.
+    `test` marks a canary or a drill: whatever is said of it is flagged and never counted. `ae_title` is
+    the calling one behind the alias.
     """
 
     series_instance_uid: SeriesInstanceUID
@@ -38,6 +39,7 @@ class SeriesReference:
     revision: int
     predecessor: str | None
     test: bool = False
+    ae_title: str = ""
 
 
 @dataclass(frozen=True, slots=True)

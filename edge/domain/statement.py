@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
+from edge.domain.acquired import first_acquired
 from edge.domain.alert import Alert, AlertStatus, Timings
 from edge.domain.case import SeriesCase
 from edge.domain.completeness import Phase
 from edge.domain.evidence import nothing_found
 from edge.domain.finding import Finding, FindingRule
 from edge.domain.frame import instance_of
+from edge.domain.identity import StudyInstanceUID
 from edge.domain.naming import alert_id, outcome_id
 from edge.domain.outcome import ModelIdentity, Outcome, OutcomeKind, SeriesReference
 from edge.domain.reconstruction import Reconstruction, acquisition_of, choose, rank
@@ -31,15 +33,20 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Speaker:
-    """Who says it about which series; `key` is the appliance's secret for tokens."""
+    """Who says it about which series; `key` is the appliance's secret for tokens.
+
+    `known` are ids by finding under which the series, or its study, spoke before: it goes on under them.
+    """
 
     key: bytes
     model: ModelIdentity
     rules: Sequence[FindingRule]
     series: SeriesReference
+    known: Mapping[str, str] = field(default_factory=dict[str, str])
 
-    def alert_id(self, rule: FindingRule) -> str:
-        return alert_id(self.key, self.series.series_instance_uid, rule, self.model)
+    def alert_id(self, rule: FindingRule, study: StudyInstanceUID) -> str:
+        known = self.known.get(rule.key)
+        return known or alert_id(self.key, study, rule, self.model, test=self.series.test)
 
 
 def alert(
@@ -54,7 +61,7 @@ def alert(
     at = case.received_at
     positive = [at[instance_of(name)] for name in finding.slices]
     return Alert(
-        alert_id=speaker.alert_id(finding.rule),
+        alert_id=speaker.alert_id(finding.rule, case.study),
         status=status,
         finding=finding,
         series=speaker.series,
@@ -66,6 +73,7 @@ def alert(
             detected_at=now,
         ),
         degraded=any(e.degraded for e in evidence.values()),
+        acquired_at=first_acquired(s.acquired_at for s in case.progress.slices),
     )
 
 
@@ -132,7 +140,7 @@ def final_alerts(
     alerts: list[Alert] = []
     for rule in speaker.rules:
         finding = by_rule.get(rule.key)
-        status = final_status(speaker.alert_id(rule) in paged, finding, said.kind)
+        status = final_status(speaker.alert_id(rule, case.study) in paged, finding, said.kind)
         if status is not None:
             named = finding or nothing_found(rule, evidence)
             alerts.append(alert(speaker, status, named, case, evidence, said.settled_at))

@@ -21,6 +21,7 @@ from edge.domain.identity import AssociationId, SeriesInstanceUID, SopInstanceUI
 from edge.domain.naming import series_reference
 from edge.domain.outcome import Outcome
 from edge.domain.queueing import Claim
+from edge.domain.scanner import Scanner
 from edge.domain.series import SeriesInProgress, SliceHeader, UnusableInstance
 from edge.domain.statement import Speaker
 from edge.errors import RetryPeer
@@ -124,7 +125,8 @@ async def judge(
         raise RetryPeer("the server did not answer in time", hint="See the lines above.") from error
     if first is None:
         return None
-    speaker = Speaker(_KEY, model.identity, model.rules, series_reference(_KEY, first, "", 0, None))
+    reference = series_reference(_KEY, first, Scanner("", ""), 0, None)
+    speaker = Speaker(_KEY, model.identity, model.rules, reference)
     outcome = statement.outcome(speaker, series, analysis.evidence, analysis.failure, clock.utc())
     return _judged(case, series.progress.slices, analysis.evidence, outcome, model.rules, masks)
 

@@ -1,7 +1,8 @@
 """The appliance's ear: what pagers say on the response topic, kept by the broker while we are away.
 
 A connection of its own, because its session must outlive us and the publisher's must not. A PUBLISH
-is acknowledged only once `record` has it on disk; until then the broker gives it again.
+is acknowledged only once `record` has it on disk; until then it is tried again, and the broker gives it
+again at the next connection.
 """
 
 from __future__ import annotations
@@ -98,8 +99,11 @@ class AnswerReader:
         while (came := self._came.get()) is not None and not self._stopping.is_set():
             try:
                 kept = self._keep(came)
-            except Exception as error:  # noqa: BLE001 -- supervised boundary: the broker gives it again
+            except Exception as error:  # noqa: BLE001 -- supervised boundary: an answer must not be lost
                 self._emit(TaskFailed("answers", where(error)))
+                # On this connection the broker gives it no second time: behind those that came meanwhile.
+                self._stopping.wait(AGAIN_S)
+                self._came.put(came)
                 continue
             # An identifier of an earlier connection may be another message's by now.
             if kept and came.connection == self._connection:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -11,48 +11,29 @@ from pydantic import ValidationError
 
 from edge import __version__
 from edge.alert_ports import MessageSummary
-from edge.domain.alert import Alert, AlertStatus, Route
+from edge.domain.alert import Alert, AlertStatus
 from edge.domain.degraded import Condition, Mode
 from edge.domain.escalation import Rung, Step
 from edge.domain.outcome import Outcome
 from edge.domain.queueing import said_wait_s
+from edge.domain.quiet import QuietKind
 from edge.mqtt.answer import CONTENT_TYPE
 from edge.mqtt.message import (
     ANY_MESSAGE,
     AlertMessage,
-    EdgeMessage,
     EscalationWords,
     HeartbeatMessage,
     ResultMessage,
     StatusMessage,
 )
+from edge.mqtt.message_draft import AlertMessageDraft, MessageDraft, payload_of
+from edge.mqtt.notice_message import QuietWords
 from edge.mqtt.topics import Topic, Topics
 from edge.ports import Clock, OutboundMessage
 from edge.settings import Settings
 
 # A heartbeat that waited longer than this many intervals says nothing about now.
 HEARTBEAT_LIFETIME = 3
-
-
-@dataclass(frozen=True, slots=True)
-class MessageDraft:
-    """Checked when it is made, not inside the outbox's transaction; only the sequence is missing."""
-
-    key: str
-    topic: Topic
-    expiry_s: int
-    response_topic: str | None
-    message: AlertMessage | ResultMessage
-
-    def encode(self, sequence: int) -> OutboundMessage:
-        return OutboundMessage(
-            key=self.key,
-            topic=self.topic,
-            payload=payload_of(self.message.model_copy(update={"sequence": sequence})),
-            content_type=CONTENT_TYPE,
-            expiry_s=self.expiry_s,
-            response_topic=self.response_topic,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +49,8 @@ class Progress:
     triton: str
     modes: tuple[str, ...] = ()
     inference_wait_s: float | None = 0.0
+    quiet: tuple[QuietKind, ...] = ()
+    held: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,17 +71,17 @@ class AlertMessages:
         self._expiry_s = settings.mqtt.alert_expiry_s
         self._heartbeat_expiry_s = max(1, round(HEARTBEAT_LIFETIME * settings.mqtt.heartbeat_s))
 
-    def alert(self, alert: Alert) -> MessageDraft:
+    def alert(self, alert: Alert) -> AlertMessageDraft:
         """Raises pydantic's ValidationError for an alert that no consumer could read."""
         # The sequence is the outbox's to give; the first one stands in until `encode`.
         message = AlertMessage.of(alert, self._appliance, sequence=1)
-        worklist = self._topics.worklist
-        return MessageDraft(
+        return AlertMessageDraft(
             key=f"{alert.alert_id}:{alert.status}:{alert.series.revision}:{alert.series.series_token}",
-            topic=worklist if alert.route is Route.WORKLIST else self._topics.alert(message.urgency),
+            topic=self._topic(alert),
             expiry_s=self._expiry_s,
             response_topic=self._topics.ack,
             message=message,
+            redraft=self.alert,
         )
 
     def escalated(self, said: OutboundMessage, step: Step, rung: Rung, reason: str) -> MessageDraft:
@@ -111,7 +94,7 @@ class AlertMessages:
             topic=self._topics.below(step.topic),
             expiry_s=said.expiry_s,
             response_topic=said.response_topic,
-            message=message.model_copy(update={"escalation": why}),
+            message=message.model_copy(update={"escalation": why, "rings": reason != "update"}),
         )
 
     def result(self, outcome: Outcome) -> MessageDraft:
@@ -124,13 +107,15 @@ class AlertMessages:
             message=ResultMessage.of(outcome, self._appliance, sequence=1),
         )
 
-    def condition(self, condition: Condition, wait_s: float | None = None) -> OutboundMessage:
+    def condition(
+        self, condition: Condition, wait_s: float | None = None, quiet: Sequence[QuietWords] = ()
+    ) -> OutboundMessage:
         """How the appliance is while it runs; `wait_s` is said, rounded up, while it is overloaded."""
         modes = condition.names
         if not modes:
-            return self.status("online", condition.since)
+            return self.status("online", condition.since, quiet=quiet)
         said_s = said_wait_s(wait_s) if wait_s is not None and Mode.OVERLOADED in modes else None
-        return self.status("degraded", condition.since, modes[0], modes, said_s)
+        return self.status("degraded", condition.since, modes[0], modes, said_s, quiet)
 
     def status(
         self,
@@ -139,6 +124,7 @@ class AlertMessages:
         reason: str = "",
         modes: tuple[str, ...] = (),
         wait_s: float | None = None,
+        quiet: Sequence[QuietWords] = (),
     ) -> OutboundMessage:
         """Retained; `since` None only for the Will, which the broker sends when we cannot."""
         message = StatusMessage(
@@ -149,6 +135,7 @@ class AlertMessages:
             modes=modes,
             wait_s=wait_s,
             version=__version__,
+            quiet=tuple(quiet),
         )
         when = since.isoformat() if since else "will"
         return OutboundMessage(
@@ -169,6 +156,12 @@ class AlertMessages:
             will=self.status("offline", None, "connection_lost"),
         )
 
+    def _topic(self, alert: Alert) -> Topic:
+        """No clinical role hears of a test, nor is rung for what was demoted."""
+        if alert.test or alert.demoted == QuietKind.TEST:
+            return self._topics.test_alert
+        return self._topics.worklist if alert.demoted else self._topics.alert(alert.finding.rule.urgency)
+
     def heartbeat(self, at: datetime, progress: Progress) -> OutboundMessage:
         message = HeartbeatMessage(
             appliance=self._appliance,
@@ -182,6 +175,8 @@ class AlertMessages:
             triton=progress.triton,
             modes=progress.modes,
             inference_wait_s=progress.inference_wait_s,
+            quiet=progress.quiet,
+            held=progress.held,
         )
         return OutboundMessage(
             key=f"{self._appliance}:heartbeat:{at.isoformat()}",
@@ -190,11 +185,6 @@ class AlertMessages:
             content_type=CONTENT_TYPE,
             expiry_s=self._heartbeat_expiry_s,
         )
-
-
-def payload_of(message: EdgeMessage) -> bytes:
-    """UTF-8 JSON."""
-    return message.model_dump_json().encode("utf-8")
 
 
 def summarise(message: OutboundMessage) -> MessageSummary:
@@ -210,13 +200,14 @@ def summarise(message: OutboundMessage) -> MessageSummary:
     if not isinstance(words, AlertMessage):
         return MessageSummary(kind=words.kind)
     if words.demoted:
-        return MessageSummary(kind="worklist")
+        # Nobody who listens to the worklist is as bad as nobody who listens to pages.
+        return MessageSummary(kind="worklist", alert=words.alert_id, status=words.status, counts=False)
     settled = words.status is not AlertStatus.PRELIMINARY
     return MessageSummary(
         kind=words.kind,
         alert=words.alert_id,
         status=words.status,
-        counts=not words.test and words.escalation is None,
+        counts=not words.test and words.escalation is None and not words.held,
         first_slice_received_at=words.timings.first_slice_received_at,
         first_positive_slice_received_at=words.timings.first_positive_slice_received_at,
         last_slice_received_at=words.timings.last_slice_received_at if settled else None,

@@ -9,19 +9,26 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
-from edge.domain.alert import Alert, AlertStatus
+from edge.domain.alert import Alert, AlertStatus, Route
 from edge.domain.finding import Finding, Level, Side, Urgency
 from edge.domain.outcome import ModelIdentity, Outcome, OutcomeKind
-from edge.mqtt.words import Millilitres, Probability, ReconstructionWords, UtcTime, Words
+from edge.domain.quiet import QuietKind
+from edge.mqtt.notice_message import NoticeMessage
+from edge.mqtt.service_message import HeartbeatMessage, StatusMessage
+from edge.mqtt.words import (
+    SCHEMA_VERSION,
+    Message,
+    Millilitres,
+    Probability,
+    ReconstructionWords,
+    UtcTime,
+    Words,
+)
 
-SCHEMA_VERSION = "1.0"
+__all__ = ["SCHEMA_VERSION", "HeartbeatMessage", "StatusMessage"]
+
 NOTICE = "research use, not for clinical use"
 Notice = Literal["research use, not for clinical use"]
-
-
-class _Message(Words):
-    schema_version: Literal["1.0"] = Field(default=SCHEMA_VERSION, description="Version of this schema.")
-    appliance: str = Field(description="Name of the appliance that speaks.")
 
 
 class FindingWords(Words):
@@ -95,11 +102,12 @@ class ResultTimings(Words):
     settled_at: UtcTime
 
 
-class _SeriesMessage(_Message):
+class _SeriesMessage(Message):
     notice: Notice = Field(default=NOTICE, description="What this system may be used for.")
     test: bool = Field(default=False, description="True for a drill or a canary: page nobody for it.")
     sequence: int = Field(
-        ge=1, description="Grows with every alert and result of this appliance; a gap is a lost message."
+        ge=1,
+        description="Grows with every alert, result and notice of this appliance; a gap is a lost message.",
     )
     series_token: str = Field(description="Keyed digest that names the series on this appliance.")
     study_token: str = Field(description="Keyed digest that names the study on this appliance.")
@@ -126,7 +134,14 @@ class AlertMessage(_SeriesMessage):
     finding: FindingWords
     timings: AlertTimings
     demoted: str = Field(
-        default="", description="Why it went to the worklist and rings nobody: budget, mute, maintenance."
+        default="",
+        description="Why it rings no clinical role: budget, maintenance, mute, or test (on that topic).",
+    )
+    held: str = Field(
+        default="", description="Why it rings only now: it was held back by maintenance, test or mute."
+    )
+    rings: bool = Field(
+        default=True, description="False for an amendment or a worklist entry: show it, and ring nobody."
     )
     escalation: EscalationWords | None = Field(default=None, description="Null on the first page.")
 
@@ -138,6 +153,7 @@ class AlertMessage(_SeriesMessage):
             sequence=sequence,
             test=alert.test,
             demoted=alert.demoted,
+            rings=alert.route is Route.PAGE or alert.demoted == QuietKind.TEST,
             alert_id=alert.alert_id,
             status=alert.status,
             urgency=alert.finding.rule.urgency,
@@ -204,43 +220,5 @@ class ResultMessage(_SeriesMessage):
         )
 
 
-class StatusMessage(_Message):
-    """Retained; offline without `since` is the broker speaking for an appliance that vanished (Will)."""
-
-    kind: Literal["status"] = "status"
-    status: Literal["online", "degraded", "offline"]
-    reason: str = Field(default="", description="Why it is not simply online, one label; the gravest.")
-    modes: tuple[str, ...] = Field(
-        default=(), description="Every degraded mode that holds, the gravest first, as in edge/DEGRADED.md."
-    )
-    wait_s: float | None = Field(
-        default=None, ge=0, description="While overloaded: what the whole queue will take, rounded up."
-    )
-    since: UtcTime | None = Field(description="When the appliance said so; null from the broker.")
-    version: str = Field(description="Version of the appliance's software.")
-
-
-class HeartbeatMessage(_Message):
-    """Progress of the pipeline, not of a timer: figures that stand still while slices arrive are a fault."""
-
-    kind: Literal["heartbeat"] = "heartbeat"
-    at: UtcTime
-    journal_sequence: int = Field(ge=0, description="Last journal entry of the receiver seen.")
-    slices_decoded: int = Field(ge=0, description="Since the agent started.")
-    slabs_inferred: int = Field(ge=0, description="Since the agent started.")
-    series_open: int = Field(ge=0)
-    outbox_depth: int = Field(
-        ge=0, description="Messages that no PUBACK came for yet, and alerts that nobody was subscribed to."
-    )
-    last_outcome_age_s: float | None = Field(ge=0, description="Seconds since the last settled series.")
-    triton: str = Field(description="Health of the inference server: serving, suspect, down or fallback.")
-    modes: tuple[str, ...] = Field(default=(), description="As in the status.")
-    inference_wait_s: float | None = Field(
-        default=0.0,
-        ge=0,
-        description="Estimate for all slabs that wait for the model; null: nobody knows.",
-    )
-
-
-EdgeMessage = AlertMessage | ResultMessage | StatusMessage | HeartbeatMessage
+EdgeMessage = AlertMessage | ResultMessage | StatusMessage | HeartbeatMessage | NoticeMessage
 ANY_MESSAGE: TypeAdapter[EdgeMessage] = TypeAdapter(Annotated[EdgeMessage, Field(discriminator="kind")])

@@ -22,6 +22,7 @@ from edge.mqtt.message import (
     ResultMessage,
     StatusMessage,
 )
+from edge.mqtt.notice_message import NoticeMessage
 from edge.settings import MqttSettings
 
 ROOM = Path(__file__).parent
@@ -31,6 +32,7 @@ MESSAGES: Mapping[str, type[BaseModel]] = {
     "result": ResultMessage,
     "status": StatusMessage,
     "heartbeat": HeartbeatMessage,
+    "notice": NoticeMessage,
 }
 ANSWERS: Mapping[str, type[BaseModel]] = {"ack": AckMessage}
 _ACK = (
@@ -98,7 +100,21 @@ def _asyncapi() -> Document:
                 {"role": {"description": "A role of the plan; a step may name another topic."}},
             ),
             "worklist": _channel(
-                "worklist", "alert", "Findings that ring nobody: `demoted` says why. They may be answered."
+                "worklist",
+                "alert",
+                "Findings that ring nobody: `demoted` says why. One that a human acknowledges here does not "
+                "ring when the quiet ends.",
+            ),
+            "test_alert": _channel(
+                "test/alert",
+                "alert",
+                "Canaries, test scanners, and what is found while the appliance is tested; no clinical role "
+                "subscribes here.",
+            ),
+            "notice": _channel(
+                "notice",
+                "notice",
+                "Findings are held back, or are no longer, or a budget is spent; not retained.",
             ),
             "ack": _channel("ack", "ack", _ACK),
             "result": _channel("result", "result", "The end of every series revision; never retained."),
@@ -121,7 +137,7 @@ def _asyncapi() -> Document:
                 "messages": [{"$ref": f"#/channels/{channel}/messages/alert"}],
                 "bindings": {"mqtt": {"qos": 1, "retain": False, "bindingVersion": "0.2.0"}},
             }
-            for channel in ("role", "worklist")
+            for channel in ("role", "worklist", "test_alert")
         }
         | {
             "receive_ack": {

@@ -180,6 +180,8 @@ def format_page(message: AlertMessage | ResultMessage) -> str:
         how += f" for {message.escalation.role} ({message.escalation.reason.replace('_', ' ')})"
     if message.demoted:
         how = f"WORKLIST ({message.demoted}) {how}"
+    if message.held:
+        how = f"LATE ({message.held}) {how}"
     return f"{marks}{how} {said}\n  {where}, alert {message.alert_id}"
 
 

@@ -10,6 +10,8 @@ from edge.errors import FixConfiguration
 from edge.settings import Settings
 
 MAX_TOPIC_BYTES = 65535
+# Levels below the appliance's; apart from all that rings anybody, so that no clinical filter finds it.
+TEST_ALERT = "test/alert"
 
 
 class Topic(str):
@@ -43,6 +45,7 @@ class Topics:
     ack: Topic
     worklist: Topic
     notice: Topic
+    test_alert: Topic
     root: str
     _alerts: tuple[tuple[Urgency, Topic], ...]
 
@@ -58,6 +61,7 @@ class Topics:
                 ack=Topic(f"{root}/ack"),
                 worklist=Topic(f"{root}/worklist"),
                 notice=Topic(f"{root}/notice"),
+                test_alert=Topic(f"{root}/{TEST_ALERT}"),
                 root=root,
                 _alerts=tuple((urgency, Topic(f"{root}/alert/{urgency}")) for urgency in Urgency),
             )
@@ -74,7 +78,7 @@ class Topics:
 
 
 def filters(prefix: str, appliance: str = "+") -> tuple[str, ...]:
-    """Topic filters for everything an appliance says; by default of every appliance below `prefix`."""
+    """Topic filters for everything but tests; by default of every appliance below `prefix`."""
     root = f"{prefix}/{appliance}"
     levels = ("alert/+", "role/+", "worklist", "result", "notice", "status", "heartbeat")
     return tuple(f"{root}/{level}" for level in levels)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, ClassVar, SupportsFloat
+from typing import Annotated, ClassVar, Literal, SupportsFloat
 
 from pydantic import (
     AfterValidator,
@@ -17,6 +17,8 @@ from pydantic import (
 )
 
 from edge.domain.reconstruction import Choice, Reason
+
+SCHEMA_VERSION = "1.0"
 
 
 def _milliseconds(at: datetime) -> str:
@@ -46,6 +48,13 @@ class Words(BaseModel):
     """Unknown fields are passed over, so that a consumer outlives an addition to version 1."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="ignore")
+
+
+class Message(Words):
+    """What every message of the appliance begins with."""
+
+    schema_version: Literal["1.0"] = Field(default=SCHEMA_VERSION, description="Version of this schema.")
+    appliance: str = Field(description="Name of the appliance that speaks.")
 
 
 class ReconstructionWords(Words):

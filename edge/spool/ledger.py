@@ -9,9 +9,11 @@ from datetime import datetime
 from pathlib import Path
 
 from edge.domain.alert import Alert
-from edge.domain.outcome import Conclusion, Outcome, OutcomeKind
+from edge.domain.outcome import Conclusion, ModelIdentity, Outcome, OutcomeKind, SeriesReference
+from edge.domain.paging_rules import PagingRules
 from edge.domain.reconstruction import Reconstruction
-from edge.ports import Clock, Draft, PendingMessage, Receipt
+from edge.domain.study_alert import Raised
+from edge.ports import AlertDraft, Clock, Draft, PendingMessage, Receipt
 from edge.spool import reconstruction_rows
 from edge.spool.alert_register import SqliteAlertRegister
 from edge.spool.continuity import (
@@ -26,15 +28,10 @@ from edge.spool.continuity import (
 from edge.spool.database import Writer
 from edge.spool.identity_key import appliance_key
 from edge.spool.journal import journal_span
-from edge.spool.ledger_rows import (
-    INSERT_ALERT,
-    INSERT_OUTCOME,
-    alert_row,
-    outcome_row,
-    pending_message,
-    time_text,
-)
+from edge.spool.ledger_rows import INSERT_OUTCOME, outcome_row, pending_message, time_text
 from edge.spool.outbox import MARK_PUBLISHED, MARK_UNHEARD, OUTBOX_DEPTH, PENDING, enqueue
+from edge.spool.quiet_register import SqliteQuietRegister
+from edge.spool.raising import alert_names, raise_alert
 from edge.spool.removal_requests import RemovalRequests
 from edge.spool.schema import schema_of
 from edge.spool.series_queries import (
@@ -55,6 +52,7 @@ from edge.spool.trail import Trail
 LEDGER_MARK = "ledger.mark"
 LEDGER_ACCEPTED = "ledger.accepted"
 LEDGER_SCHEMA = schema_of("ledger")
+NO_LIMITS = PagingRules()
 
 PAGED_ALERTS = """
 SELECT alert_id FROM (
@@ -64,9 +62,6 @@ WHERE status IN ('preliminary', 'confirmed', 'incomplete')"""
 
 OUTCOME_EXISTS = "SELECT 1 FROM outcome WHERE series_instance_uid = ? AND revision = ?"
 
-ALERT_EXISTS = """
-SELECT 1 FROM alert WHERE alert_id = ? AND status = ? AND revision = ? AND series_instance_uid = ?"""
-
 
 class SqliteLedger:
     """ports.Ledger on disk; its process holds `exclusive(state_dir, "agent")`.
@@ -74,12 +69,13 @@ class SqliteLedger:
     Raises ShedLoad when the disk is full and OSError when it fails; after the latter for good.
     """
 
-    def __init__(self, state_dir: Path, *, clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self, state_dir: Path, *, clock: Clock, rules: PagingRules = NO_LIMITS) -> None:
+        self._clock, self._rules = clock, rules
         self._wakes: list[Callable[[], None]] = []
         self._writer = Writer(state_dir / LEDGER_DATABASE, LEDGER_SCHEMA)
         self._mark = HighWater(state_dir / LEDGER_MARK)
         self.alerts = SqliteAlertRegister(self._writer, clock, lambda: self._wake(True))
+        self.quiet = SqliteQuietRegister(self._writer, clock, lambda: self._wake(True))
         self.removals = RemovalRequests(self._writer, state_dir, clock)
         try:
             self._refuse_what_does_not_belong(state_dir)
@@ -153,28 +149,34 @@ class SqliteLedger:
             rows = connection.execute(PAGED_ALERTS, (series_instance_uid, revision)).fetchall()
         return frozenset(row[0] for row in rows)
 
-    def alert(self, alert: Alert, draft: Draft | None) -> bool:
+    def alert_names(self, series: SeriesReference, model: ModelIdentity) -> Mapping[str, str]:
+        with self._writer.reading() as connection:
+            return alert_names(connection, series, model.name)
+
+    def alert(self, alert: Alert, draft: AlertDraft) -> Raised | None:
         with self._writer.transaction() as connection:
-            raised = self._raise(connection, alert, draft)
-        self._wake(raised)
+            raised = raise_alert(connection, alert, draft, self._rules, self._clock.utc())
+        self._wake(raised is not None)
         return raised
 
     def conclude(
-        self, outcome: Outcome, through_sequence: int, drafts: Sequence[tuple[Alert | None, Draft | None]]
-    ) -> bool:
-        series = outcome.series
+        self,
+        outcome: Outcome,
+        through_sequence: int,
+        last_words: Sequence[tuple[Alert, AlertDraft]],
+        result: Draft | None,
+    ) -> Sequence[Raised] | None:
+        series, now = outcome.series, self._clock.utc()
         with self._writer.transaction() as connection:
             if _exists(connection, OUTCOME_EXISTS, series.series_instance_uid, series.revision):
-                return False
+                return None
             connection.execute(INSERT_OUTCOME, outcome_row(outcome, through_sequence))
             reconstruction_rows.note(connection, outcome)
-            for alert, draft in drafts:
-                if alert is not None:
-                    self._raise(connection, alert, draft)
-                elif draft is not None:
-                    enqueue(connection, draft, self._clock.utc())
-        self._wake(bool(drafts))
-        return True
+            raised = [raise_alert(connection, alert, draft, self._rules, now) for alert, draft in last_words]
+            if result is not None:
+                enqueue(connection, result, now)
+        self._wake(bool(last_words) or result is not None)
+        return [one for one in raised if one is not None]
 
     def reconstructions(self, study_token: str) -> Sequence[Reconstruction]:
         with self._writer.reading() as connection:
@@ -205,16 +207,6 @@ class SqliteLedger:
 
     def on_enqueued(self, wake: Callable[[], None]) -> None:
         self._wakes.append(wake)
-
-    def _raise(self, connection: sqlite3.Connection, alert: Alert, draft: Draft | None) -> bool:
-        series, now = alert.series, self._clock.utc()
-        known = (alert.alert_id, alert.status, series.revision, series.series_instance_uid)
-        if _exists(connection, ALERT_EXISTS, *known):
-            return False
-        connection.execute(INSERT_ALERT, alert_row(alert, draft.key if draft else "", now))
-        if draft is not None:
-            enqueue(connection, draft, now)
-        return True
 
     def _refuse_what_does_not_belong(self, state_dir: Path) -> None:
         accepted = accepted_number(state_dir / LEDGER_ACCEPTED)

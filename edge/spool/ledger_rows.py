@@ -28,10 +28,10 @@ VALUES (
 INSERT_ALERT = """
 INSERT INTO alert (alert_id, status, series_instance_uid, revision, outbox_key, finding, timings,
                    model_name, model_version, model_digest, degraded,
-                   finding_key, urgency, route, demoted, test, raised_at)
+                   finding_key, urgency, route, demoted, test, raised_at, ae_title, acquired_at, payload)
 VALUES (:alert_id, :status, :series_instance_uid, :revision, :outbox_key, :finding, :timings,
         :model_name, :model_version, :model_digest, :degraded,
-        :finding_key, :urgency, :route, :demoted, :test, :raised_at)"""
+        :finding_key, :urgency, :route, :demoted, :test, :raised_at, :ae_title, :acquired_at, :payload)"""
 
 Row = dict[str, str | int | bytes | None]
 
@@ -85,6 +85,9 @@ def alert_row(alert: Alert, outbox_key: str, raised_at: datetime) -> Row:
         "demoted": alert.demoted,
         "test": alert.test,
         "raised_at": time_text(raised_at),
+        "ae_title": alert.series.ae_title,
+        "acquired_at": None if alert.acquired_at is None else alert.acquired_at.isoformat(),
+        "payload": None,
     }
 
 

@@ -28,6 +28,7 @@ RECORDS: Mapping[str, str] = {
     "alert_step": "number",
     "acknowledgement": "number",
     "notice_attempt": "number",
+    "quiet": "number",
 }
 _OF_A_SERIES = frozenset({"outcome", "alert"})
 _MAY_CHANGE = frozenset({"published_at", "reason_code", "subscribers", "handled"})

@@ -20,7 +20,7 @@ CREATE TEMP TRIGGER alert_was_told AFTER INSERT ON alert BEGIN
     VALUES (trail_now(), trail_series(new.series_instance_uid), 'alert', new.alert_id,
             json_object('status', new.status, 'finding', json_extract(new.finding, '$.key'),
                         'urgency', json_extract(new.finding, '$.urgency'), 'revision', new.revision,
-                        'degraded', new.degraded),
+                        'degraded', new.degraded, 'route', new.route, 'demoted', new.demoted),
             'alert', new.number, {alert_fields}, {alert_digest});
 END;
 
@@ -84,4 +84,13 @@ CREATE TEMP TRIGGER removal_was_told AFTER INSERT ON removal BEGIN
     INSERT INTO trail (at, series_token, what, subject, detail)
     VALUES (trail_now(), trail_series(new.series_instance_uid), 'removal_requested', new.number,
             json_object('reason', new.reason));
+END;
+
+CREATE TEMP TRIGGER quiet_was_told AFTER INSERT ON quiet BEGIN
+    INSERT INTO trail (at, series_token, what, subject, detail,
+                       record_table, record_row, record_fields, record_digest)
+    VALUES (trail_now(), '', 'quiet_' || new.event, new.kind,
+            json_object('scanner', new.scanner, 'until', new.until, 'reason', new.reason,
+                        'asked_by', new.asked_by),
+            'quiet', new.number, {quiet_fields}, {quiet_digest});
 END;

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class AlertRaised:
-    """An alert went into the outbox."""
+    """Something was said of an alert; `first` when no human was shown this finding of this study before."""
 
     alert: str
     status: str
@@ -16,6 +16,7 @@ class AlertRaised:
     route: str = "page"
     demoted: str = ""
     test: bool = False
+    first: bool = True
 
 
 @dataclass(frozen=True, slots=True)

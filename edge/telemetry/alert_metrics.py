@@ -5,10 +5,12 @@ from __future__ import annotations
 from edge.domain.acknowledgement import Answer
 from edge.domain.alert import AlertStatus
 from edge.domain.lifecycle import Stage
+from edge.domain.quiet import QuietKind
 from edge.telemetry.instruments import counter, gauge, histogram
 
 _STATUSES = tuple((s.value,) for s in AlertStatus)
 _AGENT = frozenset({"agent"})
+_QUIET = tuple((k.value,) for k in QuietKind)
 
 # Alerts put into the outbox.
 ALERTS_RAISED = counter(
@@ -25,10 +27,41 @@ ALERTS_PUBLISHED = counter(
 # Findings that rang nobody: the budget of their hour was spent, or somebody asked for quiet.
 ALERTS_DEMOTED = counter(
     "edge_alerts_demoted_total",
-    "Alerts that went to the worklist instead of a pager, by reason.",
+    "Findings that went to the worklist instead of a pager, by reason.",
     _AGENT,
     ("reason",),
-    (("budget",), ("mute",), ("maintenance",)),
+    (("budget",), *_QUIET),
+)
+# The findings of one kind that rang within the last hour: compare with alerting.budget.
+BUDGET_USED = gauge(
+    "edge_alert_budget_used_ratio",
+    "Alerts that rang within the last hour as a share of their budget, by finding.",
+    _AGENT,
+    ("finding",),
+)
+# Alarm on any increase: more positives than anybody can look at, or a model that has gone wrong.
+BUDGET_SPENT = counter(
+    "edge_alert_budget_spent_total",
+    "Times staff were told that the budget of a finding is spent, by finding.",
+    _AGENT,
+    ("finding",),
+)
+# Alarm when maintenance or a mute lasts: while above 0 findings are held back.
+QUIET_LASTED = gauge(
+    "edge_quiet_lasted_seconds", "How long findings have been held back, by kind.", _AGENT, ("kind",), _QUIET
+)
+QUIET_LEFT = gauge(
+    "edge_quiet_left_seconds", "Until the last quiet of the kind ends by itself.", _AGENT, ("kind",), _QUIET
+)
+# Somebody asked for quiet and a finding came: tell whoever asked.
+ALERTS_HELD = gauge("edge_alerts_held", "Findings held back by quiet that no human has taken.", _AGENT)
+# How late a page was because of it.
+HELD_FOR = histogram(
+    "edge_alert_held_seconds",
+    "Findings that were held back until they rang, by reason.",
+    _AGENT,
+    ("reason",),
+    _QUIET,
 )
 # Canaries and drills; they are in no other figure about alerts.
 TEST_ALERTS = counter(

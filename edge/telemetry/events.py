@@ -20,6 +20,7 @@ from edge.telemetry.alert_events import (
     AnswerRefused,
 )
 from edge.telemetry.degraded_events import DegradedHappening
+from edge.telemetry.quiet_events import QuietHappening
 from edge.telemetry.receiver_events import (
     AnnouncementKept,
     AnnouncementRefused,
@@ -230,6 +231,7 @@ Happening = (
     | AlertEscalated
     | AlertUnanswered
     | AlertsFollowed
+    | QuietHappening
     | MessagePublished
     | PublishFailed
     | MessageExpired

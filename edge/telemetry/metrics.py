@@ -179,7 +179,7 @@ MESSAGES_PUBLISHED = counter(
     "Messages of the outbox acknowledged by the broker, by kind.",
     _AGENT,
     ("kind",),
-    (("alert",), ("worklist",), ("result",)),
+    (("alert",), ("worklist",), ("result",), ("notice",)),
 )
 # Waited longer than its own expiry; it is still sent.
 MESSAGES_EXPIRED = counter(

@@ -12,6 +12,7 @@ from edge.telemetry import degraded_events as d
 from edge.telemetry import degraded_metrics as dm
 from edge.telemetry import events as e
 from edge.telemetry import metrics as m
+from edge.telemetry import quiet_events as q
 from edge.telemetry import tls_events as t
 from edge.telemetry import tls_metrics as tm
 from edge.telemetry.instruments import Instruments
@@ -73,9 +74,22 @@ def _raised(i: Instruments, h: e.AlertRaised) -> None:
     if h.test:
         i.count(a.TEST_ALERTS, status=h.status)
     elif h.demoted:
-        i.count(a.ALERTS_DEMOTED, reason=h.demoted)
+        if h.first:
+            i.count(a.ALERTS_DEMOTED, reason=h.demoted)
     elif h.route != "silent":
         i.count(a.ALERTS_RAISED, status=h.status)
+
+
+def _quiet(i: Instruments, h: q.QuietMeasured) -> None:
+    i.set(a.ALERTS_HELD, h.held)
+    for kind, left_s, lasted_s in h.kinds:
+        i.set(a.QUIET_LEFT, left_s, kind=kind)
+        i.set(a.QUIET_LASTED, lasted_s, kind=kind)
+
+
+def _budget(i: Instruments, h: q.BudgetMeasured) -> None:
+    for finding, rang, budget in h.rang:
+        i.set(a.BUDGET_USED, rang / budget if budget else 0.0, finding=finding)
 
 
 def _acknowledged(i: Instruments, h: e.AlertAcknowledged) -> None:
@@ -194,6 +208,11 @@ _to(e.AlertAcknowledged, "info", _acknowledged)
 _to(e.AlertEscalated, "warning", lambda i, h: i.count(a.ALERT_ESCALATIONS, reason=h.reason))
 _to(e.AlertUnanswered, "error", lambda i, h: i.count(a.ALERTS_UNANSWERED, reason=h.reason))
 _to(e.AlertsFollowed, "debug", _followed)
+_to(q.QuietChanged, "warning", _log_only)
+_to(q.QuietMeasured, "debug", _quiet)
+_to(q.FindingReleased, "warning", lambda i, h: i.observe(a.HELD_FOR, h.waited_s, reason=h.reason))
+_to(q.BudgetSpent, "error", lambda i, h: i.count(a.BUDGET_SPENT, finding=h.finding))
+_to(q.BudgetMeasured, "debug", _budget)
 _to(e.AlertPublished, lambda h: "info" if h.subscribers else "error", _alert_published)
 _to(e.MessagePublished, "debug", _published)
 _to(e.PublishFailed, "warning", lambda i, h: i.count(m.PUBLISH_FAILURES, reason=h.reason))

@@ -6,7 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from edge.telemetry import alert_events, degraded_events, events, receiver_events, tls_events
+from edge.telemetry import (
+    alert_events,
+    degraded_events,
+    events,
+    quiet_events,
+    receiver_events,
+    tls_events,
+)
 from edge.telemetry.emit import happening_types
 from edge.telemetry.reactions import REACTIONS
 from tests.architecture.source import modules
@@ -16,7 +23,7 @@ PATIENT_DATA = ("uid", "patient", "birth", "accession", "study", "path", "file")
 
 
 def test_every_class_of_events_is_a_happening() -> None:
-    rooms = (events, alert_events, degraded_events, receiver_events, tls_events)
+    rooms = (events, alert_events, degraded_events, quiet_events, receiver_events, tls_events)
     found = [c for room in rooms for c in vars(room).values()]
     homes = {room.__name__ for room in rooms}
     classes = {c for c in found if isinstance(c, type) and c.__module__ in homes}

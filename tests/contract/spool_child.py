@@ -78,7 +78,7 @@ def conclude_for_ever(state_dir: Path) -> None:
     for index in range(1_000_000):
         series = f"1.2.{os.getpid()}.{index}"
         end, said = outcome(series), alert(AlertStatus.CONFIRMED, alert_id=f"alert-{series}", series=series)
-        ledger.conclude(end, index, [(said, alert_draft(said)), (None, result_draft(end))])
+        ledger.conclude(end, index, [(said, alert_draft(said))], result_draft(end))
         acknowledge(series)
 
 

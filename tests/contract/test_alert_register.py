@@ -209,9 +209,40 @@ def test_a_page_no_pager_answers_is_offered_again_under_its_old_key(ward: Ward) 
     assert [p.message.key for p in ward.ledger.alerts.to_offer(9)] == [PAGE]
     ward.ledger.alerts.offered(1)
     ward.answers(Answer.DELIVERED)
-    ward.watch.broker_forgot()
     ward.waits(9)
     assert ward.ledger.alerts.to_offer(9) == []
+
+
+def offered_after_the_broker_forgot(ward: Ward) -> list[str]:
+    for pending in ward.ledger.alerts.to_offer(9):
+        ward.ledger.alerts.offered(pending.sequence)
+    ward.watch.broker_forgot()
+    ward.waits(1)
+    return [p.message.key for p in ward.ledger.alerts.to_offer(9)]
+
+
+def test_a_broker_that_forgot_may_owe_what_only_one_pager_has_answered(ward: Ward) -> None:
+    ward.says(alert())
+    ward.broker_takes()
+    ward.waits(20)
+    ward.broker_takes()
+    ward.answers(Answer.DELIVERED)
+    assert ward.stage is Stage.DELIVERED
+    assert offered_after_the_broker_forgot(ward) == [PAGE, f"{PAGE}:oncall:1"]
+    ward.waits(9)
+    ward.answers(Answer.ACKNOWLEDGED)
+    assert offered_after_the_broker_forgot(ward) == [], "a human has it, and nothing new was said"
+
+
+def test_a_broker_that_forgot_may_owe_the_word_that_took_a_page_back(ward: Ward) -> None:
+    ward.says(alert())
+    ward.broker_takes()
+    ward.answers(Answer.ACKNOWLEDGED)
+    ward.says(alert(AlertStatus.RETRACTED))
+    ward.broker_takes()
+    assert offered_after_the_broker_forgot(ward) == ["a1:retracted:0:5e71e5"]
+    ward.waits(ALERTING.lifetime_s)
+    assert offered_after_the_broker_forgot(ward) == [], "nobody acts on it any more"
 
 
 def test_whoever_was_rung_hears_what_became_of_it(ward: Ward) -> None:

@@ -31,7 +31,7 @@ def work(state_dir: Path, *sequences: int) -> None:
         for sequence in sequences:
             end = outcome(f"1.2.3.{sequence}")
             ledger.remember_instance(sequence, f"1.2.3.{sequence}")
-            ledger.conclude(end, sequence, [(None, result_draft(end))])
+            ledger.conclude(end, sequence, [], result_draft(end))
     finally:
         ledger.close()
 
@@ -86,9 +86,9 @@ def test_a_ledger_that_is_gone_or_older_is_refused_until_a_person_says_so(tmp_pa
 def test_a_ledger_copied_in_the_middle_of_a_run_is_older_too(tmp_path: Path) -> None:
     receive(tmp_path, 1, 2)
     ledger = SqliteLedger(tmp_path, clock=FakeClock())
-    ledger.conclude(outcome("1.2"), 1, [(None, result_draft(outcome("1.2")))])
+    ledger.conclude(outcome("1.2"), 1, [], result_draft(outcome("1.2")))
     backup = copies(tmp_path, "ledger.db*")
-    ledger.conclude(outcome("1.3"), 2, [(None, result_draft(outcome("1.3")))])
+    ledger.conclude(outcome("1.3"), 2, [], result_draft(outcome("1.3")))
     ledger.close()
     restore(tmp_path, "ledger.db*", backup)
     with pytest.raises(FixConfiguration, match="older copy"):

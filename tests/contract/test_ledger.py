@@ -13,7 +13,8 @@ from edge.domain.alert import Alert, AlertStatus
 from edge.domain.identity import SeriesInstanceUID
 from edge.domain.outcome import Outcome, OutcomeKind
 from edge.domain.reconstruction import Acquisition, Choice, Reason, Reconstruction, Standing
-from edge.ports import Conclusion, Draft, Ledger, OutboundMessage, Receipt
+from edge.domain.study_alert import Raised
+from edge.ports import Conclusion, Ledger, OutboundMessage, Receipt
 from edge.spool.ledger import SqliteLedger
 from tests.fakes.clock import START, FakeClock
 from tests.fakes.ledger import FakeLedger
@@ -46,14 +47,14 @@ def ledger(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock) -> 
     disk.close()
 
 
-def say(ledger: Ledger, said: Alert) -> bool:
+def say(ledger: Ledger, said: Alert) -> Raised | None:
     return ledger.alert(said, alert_draft(said))
 
 
 def conclude(ledger: Ledger, *last_words: Alert, series: str = "1.2.3", revision: int = 0) -> bool:
     end = outcome(series, revision)
-    drafts: list[tuple[Alert | None, Draft]] = [(said, alert_draft(said)) for said in last_words]
-    return ledger.conclude(end, 40 + revision, [*drafts, (None, result_draft(end))])
+    drafts = [(said, alert_draft(said)) for said in last_words]
+    return ledger.conclude(end, 40 + revision, drafts, result_draft(end)) is not None
 
 
 def keys(ledger: Ledger) -> list[str]:
@@ -89,8 +90,8 @@ def test_the_sequence_has_no_gap_after_repeats_and_failures(ledger: Ledger) -> N
     with pytest.raises(ValueError, match="no words"):
         ledger.alert(alert(alert_id="a2"), FailingDraft("a2"))
     with pytest.raises(ValueError, match="no words"):
-        ledger.conclude(outcome(), 40, [(None, PlainDraft("r1")), (None, FailingDraft("r2"))])
-    assert ledger.conclude(outcome(), 40, [(None, PlainDraft("a1:preliminary:0")), (None, PlainDraft("r1"))])
+        ledger.conclude(outcome(), 40, [(alert(alert_id="a2"), PlainDraft("a2"))], FailingDraft("r2"))
+    assert ledger.conclude(outcome(), 40, [(alert(), PlainDraft("a1"))], PlainDraft("r1")) is not None
     assert sequences(ledger) == [1, 2]
     assert [pending.message.payload for pending in ledger.pending(100)] == [b"1", b"2"]
 
@@ -105,8 +106,8 @@ def test_an_alert_that_could_not_be_written_may_be_raised_again(ledger: Ledger) 
 def test_a_series_revision_is_concluded_exactly_once(ledger: Ledger) -> None:
     assert conclude(ledger, alert(AlertStatus.CONFIRMED))
     other = outcome(kind=OutcomeKind.NO_FINDING)
-    again = [(alert(AlertStatus.RETRACTED), PlainDraft("retracted")), (None, PlainDraft("other"))]
-    assert not ledger.conclude(other, 99, again)
+    again = [(alert(AlertStatus.RETRACTED), PlainDraft("retracted"))]
+    assert ledger.conclude(other, 99, again, PlainDraft("other")) is None
     assert ledger.conclusions() == {
         "1.2.3": Conclusion("outcome-1.2.3-0", 0, 40, OutcomeKind.FINDING, "released")
     }
@@ -117,7 +118,7 @@ def test_a_series_revision_is_concluded_exactly_once(ledger: Ledger) -> None:
 def test_a_conclusion_that_cannot_be_written_leaves_nothing(ledger: Ledger) -> None:
     said = alert(AlertStatus.CONFIRMED)
     with pytest.raises(ValueError, match="no words"):
-        ledger.conclude(outcome(), 40, [(said, alert_draft(said)), (None, FailingDraft("result"))])
+        ledger.conclude(outcome(), 40, [(said, alert_draft(said))], FailingDraft("result"))
     assert ledger.conclusions() == {}
     assert ledger.paged_alerts("1.2.3", 0) == frozenset()
     assert ledger.outbox_depth() == (0, None)
@@ -157,12 +158,14 @@ def made(series: str, study: str, kind: OutcomeKind, *, revision: int = 0, gave_
 
 def test_reconstructions_of_a_study_are_told_by_their_latest_outcomes(ledger: Ledger) -> None:
     assert list(ledger.reconstructions("study")) == []
-    ledger.conclude(made("1.1", "study", OutcomeKind.NO_FINDING), 40, [])
-    ledger.conclude(made("1.2", "study", OutcomeKind.NO_FINDING), 41, [])
-    ledger.conclude(made("1.2", "study", OutcomeKind.INCOMPLETE, revision=1), 42, [])
-    ledger.conclude(made("1.3", "study", OutcomeKind.FINDING), 43, [])
-    ledger.conclude(made("1.4", "another", OutcomeKind.FINDING), 44, [])
-    ledger.conclude(replace(outcome("1.5"), series=replace(reference("1.5"), study_token="study")), 45, [])
+    ledger.conclude(made("1.1", "study", OutcomeKind.NO_FINDING), 40, [], None)
+    ledger.conclude(made("1.2", "study", OutcomeKind.NO_FINDING), 41, [], None)
+    ledger.conclude(made("1.2", "study", OutcomeKind.INCOMPLETE, revision=1), 42, [], None)
+    ledger.conclude(made("1.3", "study", OutcomeKind.FINDING), 43, [], None)
+    ledger.conclude(made("1.4", "another", OutcomeKind.FINDING), 44, [], None)
+    ledger.conclude(
+        replace(outcome("1.5"), series=replace(reference("1.5"), study_token="study")), 45, [], None
+    )
     assert list(ledger.reconstructions("study")) == [
         Reconstruction(SeriesInstanceUID("1.1"), "t1.1", RAYS, (0.0, 1.5), Standing.WHOLE),
         Reconstruction(SeriesInstanceUID("1.2"), "t1.2", RAYS, (0.0, 1.5), Standing.OUT),
@@ -172,28 +175,28 @@ def test_reconstructions_of_a_study_are_told_by_their_latest_outcomes(ledger: Le
 
 def test_who_gave_way_to_one_that_says_nothing_is_found(ledger: Ledger) -> None:
     gone = OutcomeKind.NOT_ELIGIBLE
-    ledger.conclude(made("1.2", "study", gone, gave_way_to="1.1"), 40, [])
+    ledger.conclude(made("1.2", "study", gone, gave_way_to="1.1"), 40, [], None)
     assert ledger.unspoken() == {}  # the chosen one is still under way
-    ledger.conclude(made("1.1", "study", OutcomeKind.NO_FINDING), 41, [])
+    ledger.conclude(made("1.1", "study", OutcomeKind.NO_FINDING), 41, [], None)
     assert ledger.unspoken() == {}
-    ledger.conclude(made("1.1", "study", OutcomeKind.INCOMPLETE, revision=1), 42, [])
+    ledger.conclude(made("1.1", "study", OutcomeKind.INCOMPLETE, revision=1), 42, [], None)
     assert ledger.unspoken() == ledger.unspoken("1.1") == ledger.unspoken("1.2") == {"1.2": "1.1"}
     assert ledger.unspoken("1.3") == {}
-    ledger.conclude(made("1.1", "study", gone, revision=2, gave_way_to="1.3"), 43, [])
+    ledger.conclude(made("1.1", "study", gone, revision=2, gave_way_to="1.3"), 43, [], None)
     assert ledger.unspoken() == {}  # a third speaks for all three
-    ledger.conclude(made("1.1", "study", OutcomeKind.FAILED, revision=3), 44, [])
-    ledger.conclude(made("1.2", "study", OutcomeKind.NO_FINDING, revision=1), 45, [])
+    ledger.conclude(made("1.1", "study", OutcomeKind.FAILED, revision=3), 44, [], None)
+    ledger.conclude(made("1.2", "study", OutcomeKind.NO_FINDING, revision=1), 45, [], None)
     assert ledger.unspoken() == {}
 
 
 def test_an_incomplete_conclusion_says_so(ledger: Ledger) -> None:
-    ledger.conclude(outcome(kind=OutcomeKind.INCOMPLETE), 40, [])
+    ledger.conclude(outcome(kind=OutcomeKind.INCOMPLETE), 40, [], None)
     assert ledger.conclusions()["1.2.3"].incomplete
 
 
 def test_a_conclusion_says_whether_its_series_was_incomplete(ledger: Ledger) -> None:
     for revision, kind in enumerate([OutcomeKind.INCOMPLETE, OutcomeKind.NO_FINDING]):
-        ledger.conclude(outcome(revision=revision, kind=kind), 40, [])
+        ledger.conclude(outcome(revision=revision, kind=kind), 40, [], None)
         assert ledger.conclusions()["1.2.3"].incomplete is (kind is OutcomeKind.INCOMPLETE)
 
 
@@ -239,7 +242,7 @@ def test_a_message_nobody_heard_stays_pending_and_says_so(ledger: Ledger) -> Non
 def test_a_published_message_is_not_enqueued_again(ledger: Ledger) -> None:
     conclude(ledger)
     ledger.published(1, PUBACK, AT)
-    ledger.conclude(outcome(revision=1), 41, [(None, result_draft(outcome()))])
+    ledger.conclude(outcome(revision=1), 41, [], result_draft(outcome()))
     assert ledger.outbox_depth() == (0, None)
 
 
@@ -327,7 +330,7 @@ def test_one_series_is_asked_about_without_reading_all(ledger: Ledger) -> None:
     assert ledger.conclusion_of("1.2.3") == ledger.conclusions()["1.2.3"]
     lost = replace(outcome("1.2.4", kind=OutcomeKind.FAILED), reason="unreadable_instance", instances=1)
     assert list(ledger.lost_alone(9)) == []
-    ledger.conclude(lost, 7, [])
+    ledger.conclude(lost, 7, [], None)
     assert list(ledger.lost_alone(9)) == [7]
 
 

@@ -42,7 +42,7 @@ def edge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
 def work(state_dir: Path, *series: str) -> None:
     with closing(SqliteLedger(state_dir, clock=FakeClock())) as ledger:
         for uid in series:
-            ledger.conclude(outcome(uid), 1, [(None, result_draft(outcome(uid)))])
+            ledger.conclude(outcome(uid), 1, [], result_draft(outcome(uid)))
 
 
 def test_verify_says_intact_or_the_first_fault(edge: Edge, tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ def test_a_backup_under_load_is_one_moment_and_restores_to_it(edge: Edge, tmp_pa
             if stop.is_set():
                 return
             end = outcome(f"1.2.{number}")
-            ledger.conclude(end, number, [(None, result_draft(end))])
+            ledger.conclude(end, number, [], result_draft(end))
 
     writing = threading.Thread(target=conclude)
     writing.start()
@@ -170,7 +170,7 @@ def test_show_tells_what_arrived_and_what_was_said_without_identifiers(edge: Edg
         ledger.remember_instance(2, "1.2.3")
         ledger.remember_instance(3, "1.2.3")
         unfinished = edge("show", "1.2.3")
-        ledger.conclude(outcome(), 5, [])
+        ledger.conclude(outcome(), 5, [], None)
     assert unfinished[0] == 0
     assert "study not known yet" in unfinished[1]
     # The tests' tokens are made up: the arrivals are under the real one, the outcome under the other.

@@ -36,14 +36,14 @@ def test_a_restart_finds_everything_and_goes_on_counting(tmp_path: Path) -> None
     first = opened(tmp_path)
     first.remember_instance(3, "1.2.3")
     first.alert(alert(), alert_draft(alert()))
-    first.conclude(outcome(), 40, [(None, result_draft(outcome()))])
+    first.conclude(outcome(), 40, [], result_draft(outcome()))
     for sequence in (1, 2):
         first.published(sequence, Receipt(0, subscribers=True), AT)
     before = (first.series_of_instances(), first.conclusions(), first.paged_alerts("1.2.3", 0))
     first.close()
     second = opened(tmp_path)
     assert (second.series_of_instances(), second.conclusions(), second.paged_alerts("1.2.3", 0)) == before
-    assert not second.conclude(outcome(), 40, [])
+    assert not second.conclude(outcome(), 40, [], None)
     second.alert(alert(alert_id="a2"), PlainDraft("a2"))
     assert [pending.sequence for pending in second.pending(10)] == [3]
     second.close()
@@ -69,7 +69,7 @@ def test_kill_9_loses_no_conclusion_and_halves_none(tmp_path: Path) -> None:
 def test_the_record_of_an_outcome_tells_what_was_found_and_when(tmp_path: Path) -> None:
     ledger = opened(tmp_path)
     said = alert(AlertStatus.CONFIRMED)
-    ledger.conclude(outcome(), 40, [(said, alert_draft(said)), (None, result_draft(outcome()))])
+    ledger.conclude(outcome(), 40, [(said, alert_draft(said))], result_draft(outcome()))
     ledger.published(1, Receipt(0x10, subscribers=False), AT)
     ledger.published(1, Receipt(0, subscribers=True), AT + timedelta(minutes=1))
     ledger.close()
@@ -112,12 +112,13 @@ def test_a_full_disk_changes_nothing_and_is_over_when_there_is_room(tmp_path: Pa
         (pages,) = connection.execute("PRAGMA page_count").fetchone()
         connection.execute(f"PRAGMA max_page_count = {pages}")
     long = "x" * 50_000
+    last_words = [(alert(AlertStatus.CONFIRMED), PlainDraft("r1"))]
     with pytest.raises(ShedLoad, match="disk is full"):
-        ledger.conclude(outcome(), 40, [(None, PlainDraft("r1")), (None, PlainDraft("r2", topic=long))])
+        ledger.conclude(outcome(), 40, last_words, PlainDraft("r2", topic=long))
     assert ledger.conclusions() == {}
     assert [pending.message.key for pending in ledger.pending(10)] == ["a1:preliminary:0"]
     with ledger._writer.reading() as connection:
         connection.execute("PRAGMA max_page_count = 1000000")
-    assert ledger.conclude(outcome(), 40, [(None, PlainDraft("r1")), (None, PlainDraft("r2", topic=long))])
+    assert ledger.conclude(outcome(), 40, last_words, PlainDraft("r2", topic=long))
     assert [pending.sequence for pending in ledger.pending(10)] == [1, 2, 3]
     ledger.close()

@@ -60,7 +60,7 @@ def keep(inbox: Inbox, ledger: SqliteLedger, state_dir: Path, series: str) -> in
 
 def concluded(inbox: Inbox, ledger: SqliteLedger, state_dir: Path, series: str) -> None:
     sequence = keep(inbox, ledger, state_dir, series)
-    ledger.conclude(outcome(series, kind=OutcomeKind.NO_FINDING), sequence, [])
+    ledger.conclude(outcome(series, kind=OutcomeKind.NO_FINDING), sequence, [], None)
 
 
 def files(state_dir: Path) -> int:
@@ -87,7 +87,7 @@ def test_a_finished_series_goes_and_what_is_needed_stays(
     keep(inbox, ledger, tmp_path, "1.3")
     sequence = keep(inbox, ledger, tmp_path, "1.4")
     ledger.alert(alert(series="1.4"), alert_draft(alert(series="1.4")))
-    ledger.conclude(outcome("1.4"), sequence, [])
+    ledger.conclude(outcome("1.4"), sequence, [], None)
     told = one_look(tmp_path, ledger, rules)
     removals = inbox.removals()
     assert [type(h).__name__ for h in told] == ["SeriesRemovalRequested"]
@@ -165,7 +165,7 @@ def test_many_files_go_in_several_transactions(tmp_path: Path, inbox: Inbox, led
     for number in range(40):
         store(inbox, b"pixels" * 100, uid=f"1.2.{number}")
         ledger.remember_instance(number + 1, "1.2")
-    ledger.conclude(outcome("1.2", kind=OutcomeKind.NO_FINDING), 40, [])
+    ledger.conclude(outcome("1.2", kind=OutcomeKind.NO_FINDING), 40, [], None)
     ledger.removals.request("1.2", "age")
     assert inbox.removals().turn() == Removed(40, 40 * SIZE)
     assert files(tmp_path) == 0

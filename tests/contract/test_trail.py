@@ -32,8 +32,8 @@ def a_day(state_dir: Path) -> None:
         ledger.unheard(1, NOT_HEARD)
         ledger.published(1, HEARD, AT)
         said = alert(AlertStatus.CONFIRMED)
-        ledger.conclude(outcome(), 40, [(said, alert_draft(said)), (None, result_draft(outcome()))])
-        ledger.conclude(outcome("1.4"), 41, [(None, result_draft(outcome("1.4")))])
+        ledger.conclude(outcome(), 40, [(said, alert_draft(said))], result_draft(outcome()))
+        ledger.conclude(outcome("1.4"), 41, [], result_draft(outcome("1.4")))
 
 
 def sql(state_dir: Path, statement: str) -> list[tuple[object, ...]]:
@@ -84,10 +84,10 @@ def test_what_was_rolled_back_is_not_told(tmp_path: Path) -> None:
             (pages,) = connection.execute("PRAGMA page_count").fetchone()
             connection.execute(f"PRAGMA max_page_count = {pages}")
         with pytest.raises(ShedLoad):
-            ledger.conclude(outcome(), 40, [(None, PlainDraft("r", topic="x" * 50_000))])
+            ledger.conclude(outcome(), 40, [], PlainDraft("r", topic="x" * 50_000))
         with ledger._writer.reading() as connection:
             connection.execute("PRAGMA max_page_count = 1000000")
-        ledger.conclude(outcome(), 40, [])
+        ledger.conclude(outcome(), 40, [], None)
     assert [what for (what,) in sql(tmp_path, "SELECT what FROM trail")] == ["trail_began", "outcome"]
     assert verified(tmp_path).broken == ""
 

@@ -26,7 +26,7 @@ from edge.mqtt.message import AlertMessage
 from edge.mqtt.subscriber import AlertSubscriber, Received
 from edge.paging_wiring import publishing
 from edge.pulse import Pulse
-from edge.settings import Settings
+from edge.settings import ApplianceSettings, Settings
 from edge.settings_alerting import AlertingSettings, EscalationStep
 from edge.spool.ledger import SqliteLedger
 from edge.telemetry.events import AlertUnanswered, Happening
@@ -49,14 +49,17 @@ class Box:
     def __init__(self, folder: Path, broker: brokers.BrokerProcess, **alerting: float) -> None:
         times = {"publish_s": 60.0, "deliver_s": 60.0, "offer_s": 60.0, **alerting}
         self.settings = Settings(
-            mqtt=broker.settings, alerting=AlertingSettings.model_validate({"critical": PLAN, **times})
+            appliance=ApplianceSettings(state_dir=folder),
+            mqtt=broker.settings,
+            alerting=AlertingSettings.model_validate({"critical": PLAN, **times}),
         )
         self.happenings: list[Happening] = []
         self._folder = folder
         self.start()
 
     def start(self) -> None:
-        self.ledger = SqliteLedger(self._folder, clock=CLOCK)
+        rules = self.settings.alerting.rules
+        self.ledger = SqliteLedger(self._folder, clock=CLOCK, rules=rules)
         self._loop, self._up = asyncio.new_event_loop(), threading.Event()
         self._stopping = asyncio.Event()
         self._thread = threading.Thread(target=self._loop.run_until_complete, args=(self._run(),))

@@ -5,9 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from edge.domain.alert import Alert, AlertStatus
+from edge.domain import study_alert
+from edge.domain.alert import Alert, AlertStatus, Route
 from edge.domain.announcement import Announcement
 from edge.domain.arrival import (
     AnnouncementReceived,
@@ -20,10 +21,11 @@ from edge.domain.arrival import (
     InstanceStored,
 )
 from edge.domain.identity import AssociationId, SeriesInstanceUID, SopInstanceUID
-from edge.domain.outcome import Conclusion, Outcome, OutcomeKind
+from edge.domain.outcome import Conclusion, ModelIdentity, Outcome, OutcomeKind, SeriesReference
 from edge.domain.reconstruction import Reconstruction, Standing
+from edge.domain.study_alert import Raised, Word, rule
 from edge.errors import ShedLoad
-from edge.ports import Clock, Draft, PendingMessage, Receipt
+from edge.ports import AlertDraft, Clock, Draft, PendingMessage, Receipt
 
 
 class FakeLedger:
@@ -34,6 +36,7 @@ class FakeLedger:
         self.alerts: dict[tuple[str, AlertStatus, int, str], Alert] = {}
         self.messages: dict[str, PendingMessage] = {}
         self.receipts: dict[int, Receipt] = {}
+        self.payloads: list[bytes] = []
         self.nobody_heard: dict[int, Receipt] = {}
         self._series: dict[int, str] = {}
         self._read_on = 0
@@ -94,32 +97,35 @@ class FakeLedger:
         }
         return frozenset(name for name, status in last.items() if status is not AlertStatus.RETRACTED)
 
-    def alert(self, alert: Alert, draft: Draft | None) -> bool:
+    def alert_names(self, series: SeriesReference, model: ModelIdentity) -> Mapping[str, str]:
+        said = [a for a in self.alerts.values() if a.series.series_instance_uid == series.series_instance_uid]
+        return {a.finding.rule.key: a.alert_id for a in reversed(said) if a.model.name == model.name}
+
+    def alert(self, alert: Alert, draft: AlertDraft) -> Raised | None:
         self._make_room()
         with self._lock:
-            name = _name(alert)
-            if name in self.alerts:
-                return False
-            self._enqueue([draft] if draft else [])
-            self.alerts[name] = alert
-        self._wake()
-        return True
+            raised = self._raise([(alert, draft)], None)
+        if raised:
+            self._wake()
+        return raised[0] if raised else None
 
     def conclude(
-        self, outcome: Outcome, through_sequence: int, drafts: Sequence[tuple[Alert | None, Draft | None]]
-    ) -> bool:
+        self,
+        outcome: Outcome,
+        through_sequence: int,
+        last_words: Sequence[tuple[Alert, AlertDraft]],
+        result: Draft | None,
+    ) -> Sequence[Raised] | None:
         self._make_room()
         with self._lock:
             revision = (outcome.series.series_instance_uid, outcome.series.revision)
             if revision in self.outcomes:
-                return False
-            fresh = [(a, d) for a, d in drafts if a is None or _name(a) not in self.alerts]
-            self._enqueue([draft for _, draft in fresh if draft])
-            self.alerts.update({_name(a): a for a, _ in fresh if a})
+                return None
+            raised = self._raise(last_words, result)
             self.outcomes[revision] = (outcome, through_sequence)
-        if drafts:
+        if last_words or result:
             self._wake()
-        return True
+        return raised
 
     def reconstructions(self, study_token: str) -> Sequence[Reconstruction]:
         standing = {OutcomeKind.FINDING: Standing.FOUND, OutcomeKind.NO_FINDING: Standing.WHOLE}
@@ -175,6 +181,41 @@ class FakeLedger:
         if self.full > 0:
             self.full -= 1
             raise ShedLoad("no space left")
+
+    def _raise(self, said: Sequence[tuple[Alert, AlertDraft]], last: Draft | None) -> list[Raised]:
+        """All or none; every stage is open, for nobody answers here."""
+        raised: list[Raised] = []
+        drafts: list[Draft] = []
+        before = dict(self.alerts)
+        try:
+            for alert, draft in said:
+                if _name(alert) in self.alerts:
+                    continue
+                ruling = rule(
+                    alert, study_alert.Standing(self._words(alert.alert_id)), "", timedelta(hours=1)
+                )
+                routed = replace(alert, route=ruling.route, demoted=ruling.demoted)
+                self.alerts[_name(alert)] = routed
+                raised.append(Raised(routed, ruling.first))
+                if routed.route is not Route.SILENT:
+                    drafts.append(draft.routed(routed))
+                if ruling.restates is not None:
+                    payload = self.payloads[ruling.restates]
+                    drafts.append(draft.restated(payload, ruling.restates))
+                self.payloads.append(draft.routed(routed).encode(1).payload)
+            self._enqueue([*drafts, *([last] if last else [])])
+        except BaseException:
+            self.alerts = before
+            del self.payloads[len(before) :]
+            raise
+        return raised
+
+    def _words(self, alert_id: str) -> tuple[Word, ...]:
+        return tuple(
+            Word(n, a.series.series_instance_uid, a.status, a.route, a.demoted, a.acquired_at)
+            for n, a in enumerate(self.alerts.values())
+            if a.alert_id == alert_id
+        )
 
     def _enqueue(self, drafts: Sequence[Draft]) -> None:
         """All or none, as in a transaction."""

@@ -32,6 +32,7 @@ from edge.domain.frame import Frames, frame_name
 from edge.domain.identity import AssociationId, SeriesInstanceUID, SopInstanceUID
 from edge.domain.outcome import Outcome
 from edge.domain.queueing import Claim, Priority
+from edge.domain.scanner import Scanners
 from edge.domain.series import SliceHeader, UnusableInstance
 from edge.errors import RefuseModel, ShedLoad
 from edge.imaging.volume import Content, Slice
@@ -87,6 +88,7 @@ MODEL = ClinicalModel.model_validate(
     }
 )
 KEY = b"k" * 32
+SCANNERS = Scanners({"CT_ER_1": "scanner-1"})
 
 
 class BrightPixel:
@@ -133,8 +135,14 @@ class ScannerRoom:
     """Scripted arrivals on one side, outcomes and messages on the other."""
 
     def __init__(
-        self, *, quiet_s: float = 0.05, deadline_s: float = 30.0, images_in_acquisition: bool = True
+        self,
+        *,
+        quiet_s: float = 0.05,
+        deadline_s: float = 30.0,
+        images_in_acquisition: bool = True,
+        scanners: Scanners = SCANNERS,
     ) -> None:
+        self._scanners = scanners
         self.clock = FakeClock()
         self.journal = FakeJournal()
         self.ledger = FakeLedger(clock=self.clock)
@@ -228,7 +236,7 @@ class ScannerRoom:
             reading=Reading(),
             reconstructions=Reconstructions(self.ledger),
         )
-        self.agent = Agent(around, self.journal, KEY, {"CT_ER_1": "scanner-1"})
+        self.agent = Agent(around, self.journal, KEY, self._scanners)
         known = self.agent.recovery
         taken = take(self.journal, around, self._wait, known.concluded, lambda: None, known.begin)
         self._task = asyncio.create_task(self.agent.run(taken))

@@ -103,6 +103,8 @@ def test_an_alert_says_everything_a_consumer_was_promised() -> None:
             "detected_at": "2024-05-01T03:00:04.250Z",
         },
         "demoted": "",
+        "held": "",
+        "rings": True,
         "escalation": None,
     }
 
@@ -184,6 +186,8 @@ def test_a_heartbeat_carries_progress_and_outdates_itself() -> None:
         "triton": "serving",
         "modes": ["overloaded"],
         "inference_wait_s": 41.5,
+        "quiet": [],
+        "held": 0,
     }
 
 

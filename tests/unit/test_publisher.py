@@ -72,7 +72,7 @@ class Room:
 
     def settle(self, series: str) -> None:
         end = outcome(series)
-        self.ledger.conclude(end, 1, [(None, MESSAGES.result(end))])
+        self.ledger.conclude(end, 1, [], MESSAGES.result(end))
 
     def heard(self) -> list[str]:
         return [m.key for m in self.broker.heard if not m.topic.endswith("heartbeat")]

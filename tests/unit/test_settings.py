@@ -54,6 +54,16 @@ def test_the_file_is_the_named_one_then_the_variables_then_the_usual_ones(
     assert found == ["etc", "here", "variable", "named"]
 
 
+def test_budgets_and_test_scanners_are_checked_with_their_path(config: Path) -> None:
+    assert "alerting.budget: " in refusal(config, "alerting.budget = -1")
+    assert "alerting.budgets.subdural: " in refusal(config, "[alerting.budgets]\nsubdural = 2000")
+    assert "alerting.budgets" in refusal(config, '[alerting.budgets]\n"Sub dural" = 2')
+    assert "alerting.longest_quiet_s: " in refusal(config, "alerting.longest_quiet_s = 5")
+    assert "appliance.test_scanners.0: " in refusal(
+        config, 'appliance.test_scanners = ["A TITLE THAT IS TOO LONG"]'
+    )
+
+
 def test_variables_win_key_by_key(config: Path) -> None:
     config.write_text('[mqtt]\nhost = "file"\nport = 1884\n[dicom]\nae_title = "FILE"\n')
     environment = {

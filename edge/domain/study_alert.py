@@ -1,0 +1,129 @@
+"""One alert per study and finding, whichever of its series say so: where a new word on it goes.
+
+A series that was sent again under another UID, or reconstructed again, amends the alert and rings nobody;
+the alert stands for as long as any series of the study carries it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from edge.domain.alert import Alert, AlertStatus, Route
+from edge.domain.lifecycle import Stage
+
+# What a complete series says counts for more than what one that never completed says.
+_WEIGHT = {
+    AlertStatus.RETRACTED: 0,
+    AlertStatus.PRELIMINARY: 1,
+    AlertStatus.INCOMPLETE: 2,
+    AlertStatus.CONFIRMED: 3,
+}
+_TAKEN = (Stage.ACKNOWLEDGED, Stage.CLOSED)
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One thing that a series said of an alert; `number` orders them, `acquired_at` is as in Alert."""
+
+    number: int
+    series_instance_uid: str
+    status: AlertStatus
+    route: Route
+    demoted: str = ""
+    acquired_at: datetime | None = None
+
+    @property
+    def shown(self) -> bool:
+        return self.route is not Route.SILENT
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """All that was said of an alert so far, in order; `stage` is as of the word `followed_through`."""
+
+    words: tuple[Word, ...] = ()
+    stage: Stage | None = None
+    followed_through: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """Where a word goes; `first` when no human was shown this finding before.
+
+    `restates` is the word of another series that counts from now on, because the stronger one was taken back.
+    """
+
+    route: Route
+    demoted: str = ""
+    first: bool = False
+    restates: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """An alert as it was routed; see Ruling for `first`."""
+
+    alert: Alert
+    first: bool
+
+
+def rule(alert: Alert, standing: Standing, hold: str, examination: timedelta) -> Ruling:
+    """`hold` says in one label why nobody may be rung now, "" when somebody may.
+
+    Images of the same study acquired later than those that rang by more than `examination` are another
+    examination, for which an alert rings again although a human has taken it.
+    """
+    series = alert.series.series_instance_uid
+    latest = {w.series_instance_uid: w for w in standing.words}
+    mine = latest.pop(series, None)
+    carrying = [w for w in latest.values() if w.status is not AlertStatus.RETRACTED]
+    strongest = max(carrying, key=lambda w: (_WEIGHT[w.status], w.number), default=None)
+    shown = _since_retracted(standing.words)
+    page = next((w for w in reversed(shown) if w.route is Route.PAGE), None)
+    if alert.status is AlertStatus.RETRACTED:
+        return _taken_back(mine, strongest, shown, paged=page is not None)
+    if not shown:
+        return _rings(hold, first=True)
+    stage = standing.stage if standing.followed_through >= (page or shown[0]).number else None
+    anew = stage is Stage.EXPIRED or (stage in _TAKEN and _another(alert, shown, page, examination))
+    weaker = strongest is not None and _WEIGHT[alert.status] <= _WEIGHT[strongest.status]
+    if anew:
+        return _rings(hold, first=True)
+    if page is not None or stage in _TAKEN:
+        return Ruling(Route.SILENT) if weaker else _amends(shown, paged=page is not None)
+    if hold and weaker:
+        return Ruling(Route.SILENT)
+    return _rings(hold, first=False)
+
+
+def _since_retracted(words: Sequence[Word]) -> list[Word]:
+    """What was shown since the alert was last taken back as a whole."""
+    shown = [w for w in words if w.shown]
+    ends = [n for n, w in enumerate(shown) if w.status is AlertStatus.RETRACTED]
+    return shown[ends[-1] + 1 :] if ends else shown
+
+
+def _taken_back(mine: Word | None, strongest: Word | None, shown: Sequence[Word], *, paged: bool) -> Ruling:
+    """Only when no series of the study carries it any more is it taken back from those who were rung."""
+    if strongest is None:
+        return _amends(shown, paged=paged) if shown else Ruling(Route.SILENT)
+    said = mine is not None and _WEIGHT[mine.status] > _WEIGHT[strongest.status]
+    return Ruling(Route.SILENT, restates=strongest.number if said else None)
+
+
+def _amends(shown: Sequence[Word], *, paged: bool) -> Ruling:
+    """To where the finding was shown."""
+    return Ruling(Route.UPDATE, "" if paged else shown[-1].demoted)
+
+
+def _rings(hold: str, *, first: bool) -> Ruling:
+    return Ruling(Route.WORKLIST if hold else Route.PAGE, hold, first)
+
+
+def _another(alert: Alert, shown: Sequence[Word], page: Word | None, examination: timedelta) -> bool:
+    """Whether the images are of a later examination; without times they count as the same."""
+    since = page.number if page is not None else 0
+    known = [w.acquired_at for w in shown if w.number >= since and w.acquired_at is not None]
+    return alert.acquired_at is not None and bool(known) and alert.acquired_at - min(known) > examination
