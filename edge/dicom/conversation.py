@@ -28,6 +28,8 @@ from edge.telemetry.events import ConnectionAborted, TaskFailed
 
 _BY_PROVIDER = (AbortSource.SERVICE_PROVIDER, AbortReason.NOT_SPECIFIED)
 _BY_USER = (AbortSource.SERVICE_USER, AbortReason.NOT_SPECIFIED)
+# In one receive(2): one operation at a time was negotiated (PS3.7 D.3.3.3), so it can only be one.
+_MOST_MESSAGES = 64
 # What has come by the end of a wait is looked at once: it may have been this side that was late.
 _LAST_LOOK_S = 0.001
 _WRONG_CONTEXT = (AbortSource.SERVICE_PROVIDER, AbortReason.UNEXPECTED_PDU_PARAMETER)
@@ -49,7 +51,7 @@ class Conversation:
         self._assembly = Assembly({}, self._sink_for)
         self._pace = Pace(patience, intake.now())
         self.stopped, self._at_once = "", False
-        self._connected = False
+        self._connected, self._messages = False, 0
 
     @property
     def stranger(self) -> tuple[str, bool]:
@@ -108,6 +110,7 @@ class Conversation:
         if self.stopped and layer.state is not State.AWAITING_CLOSE:
             self._break_off(self.stopped, self.stopped, _BY_PROVIDER)
             return
+        self._messages = 0
         layer.received(0 if self._at_once else count)
         while (event := layer.next_event()) is not None:
             self._on(event)
@@ -184,6 +187,9 @@ class Conversation:
 
     def _answer(self, message: Message) -> None:
         command = message.command
+        self._messages += 1
+        if self._messages > _MOST_MESSAGES:
+            raise InvalidCommand("answers_not_awaited")
         if command.field == CommandField.C_CANCEL:
             return
         if command.is_response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import socket
 import struct
 import time
@@ -13,12 +14,12 @@ import pytest
 from pydicom import Dataset
 
 from edge.dicom import pace
-from edge.dicom.dimse.command_set import CommandField, Element, write_command
+from edge.dicom.dimse.command_set import CommandField, Element, read_command, write_command
 from edge.dicom.upper_layer import events as told
 from edge.dicom.upper_layer.pdu import data_pdus
 from edge.domain.arrival import AssociationAborted, AssociationReleased
 from edge.telemetry.events import AssociationRejected, ConnectionAborted, InstanceRefused
-from tests.contract.receiving import CT, Running, associate, receiving, send, small_series
+from tests.contract.receiving import CT, Running, associate, data_set_bytes, receiving, send, small_series
 from tests.contract.stranger import IMPLICIT, Stranger
 
 Start = Callable[..., Running]
@@ -272,3 +273,64 @@ def test_deflated_is_taken_from_listed_peers_alone(
     assert isinstance(answer, told.AssociationConfirmed)
     assert answer.accept.contexts[0][1] == result
     assert answer.accept.user.asynchronous_window is None
+
+
+def store_of(number: int) -> dict[int, int | str | bytes]:
+    return {
+        Element.COMMAND_FIELD: CommandField.C_STORE,
+        Element.AFFECTED_SOP_CLASS_UID: CT,
+        Element.AFFECTED_SOP_INSTANCE_UID: f"1.2.3.{number}",
+        Element.MESSAGE_ID: number,
+        Element.COMMAND_DATA_SET_TYPE: 0,
+    }
+
+
+def test_operations_of_a_peer_that_does_not_wait_are_answered_one_after_the_other(
+    start: Start, stranger: Meet
+) -> None:
+    """A window was offered and not answered, so it is one (PS3.7 D.3.3.3); nothing is lost all the same."""
+    running = start()
+    asking = stranger(running)
+    answer = asking.associate()
+    assert isinstance(answer, told.AssociationConfirmed)
+    assert answer.accept.user.asynchronous_window is None
+    for number in range(1, 9):
+        command = write_command(store_of(number))
+        asking.layer.send_data(1, command, is_command=True)
+        asking.layer.send_data(1, bytes([number]) * 30000, is_command=False)
+    asking.socket.sendall(asking.layer.bytes_to_send())
+    answered = []
+    while len(answered) < 8:
+        event = asking.hear()
+        assert isinstance(event, told.DataReceived), event
+        for _, _, value in event.values:
+            response = read_command(bytes(value))
+            assert response.number(Element.STATUS) == 0x0000
+            answered.append(response.number(Element.MESSAGE_ID_BEING_RESPONDED_TO))
+    assert answered == list(range(1, 9))
+    assert [kept[-1] for kept in running.kept()] == answered
+
+
+def test_a_data_set_cut_up_in_any_way_is_the_same_on_disk(start: Start, stranger: Meet) -> None:
+    seed = random.SystemRandom().randrange(1_000_000)
+    print(f"seed {seed}")
+    dice = random.Random(seed)
+    running = start()
+    asking = stranger(running)
+    asking.associate()
+    for number in range(1, 9):
+        parts = [(write_command(store_of(number)), 1)]
+        parts += [
+            (dice.randbytes(dice.choice((0, 1, 2, 333, 4095, 16001))), 0) for _ in range(dice.randint(1, 40))
+        ]
+        parts.append((b"end", 2))
+        # The command in pieces too, each of them a value; any number of values in a PDU.
+        command, cut = parts[0][0], dice.randrange(1, 60)
+        values = [(command[:cut], 1), (command[cut:], 3), *parts[1:]]
+        while values:
+            taken = dice.randint(1, min(5, len(values)))
+            body = b"".join(struct.pack(">LBB", len(v) + 2, 1, control) + v for v, control in values[:taken])
+            asking.socket.sendall(b"\4\0" + len(body).to_bytes(4, "big") + body)
+            values = values[taken:]
+        assert asking.status() == 0x0000
+        assert data_set_bytes(running.kept()[-1]) == b"".join(v for v, _ in parts[1:])

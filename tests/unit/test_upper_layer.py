@@ -13,7 +13,7 @@ from pynetdicom.pdu_items import UserIdentitySubItemRQ
 from edge.dicom.upper_layer import events as told
 from edge.dicom.upper_layer.associate import AssociateAccept, AssociateRequest
 from edge.dicom.upper_layer.layer import UpperLayer
-from edge.dicom.upper_layer.pdu import data_pdus
+from edge.dicom.upper_layer.pdu import MOST_VALUES, data_pdus
 from edge.dicom.upper_layer.reasons import AbortReason, AbortSource
 from edge.dicom.upper_layer.table import State
 from edge.dicom.upper_layer.user_information import RoleSelection, UserInformation
@@ -202,6 +202,7 @@ def test_a_stranger_is_aborted_at_the_first_bytes(first: bytes, detail: str) -> 
         (b"\4\0" + (16384 + 1025).to_bytes(4, "big"), AbortReason.INVALID_PDU_PARAMETER, "pdu_too_long"),
         (b"\4\0\0\0\0\0", AbortReason.INVALID_PDU_PARAMETER, "pdu_without_pdv"),
         (b"\4\0\0\0\0\6" + b"\0\0\0\1\1\3", AbortReason.INVALID_PDU_PARAMETER, "pdv_length"),
+        (b"\4\0\0\0\x18\6" + 1025 * b"\0\0\0\2\1\0", AbortReason.INVALID_PDU_PARAMETER, "pdv_count"),
         (b"\4\0\0\0\0\6" + b"\xff\xff\xff\xff\1\3", AbortReason.INVALID_PDU_PARAMETER, "pdv_length"),
         (b"\5\0\0\0\0\5abcde", AbortReason.INVALID_PDU_PARAMETER, "pdu_length"),
         (REQUEST.encode(), AbortReason.UNEXPECTED_PDU, "unexpected_pdu"),
@@ -273,3 +274,12 @@ def test_data_is_cut_as_the_peer_asked(content: bytes, max_pdu_bytes: int, is_co
     assert all(c == 5 and (f & 1) == is_command for c, f, _ in values)
     if max_pdu_bytes >= 8:
         assert all(len(v) + 6 <= max_pdu_bytes for _, _, v in values)
+
+
+def test_of_many_small_pdus_one_event_tells_a_bounded_number() -> None:
+    layer = acceptor(131072)
+    assert served(layer, [REQUEST.encode()])
+    one = data_pdus(1, b"", is_command=False, max_pdu_bytes=0)
+    values = [e.values for e in served(layer, [one * 5000]) if isinstance(e, told.DataReceived)]
+    assert sum(map(len, values)) == 5000
+    assert max(map(len, values)) <= MOST_VALUES

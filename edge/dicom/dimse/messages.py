@@ -11,6 +11,10 @@ from edge.dicom.dimse.command_set import MOST_BYTES, CommandSet, InvalidCommand,
 from edge.dicom.dimse.services import Context
 from edge.dicom.upper_layer.pdu import IS_COMMAND, IS_LAST, PresentationDataValue
 
+# A message has at most the ends of command and data set that small; whoever cuts all of it up like that keeps
+# a processor busy with a thousandth of what a scanner sends.
+_CRUMB_BYTES, _CRUMBS_PER_MESSAGE, _SPARE_CRUMBS = 64, 4, 1024
+
 
 class Sink(Protocol):
     """Takes the fragments of one data set as they come; they hold for the length of the call."""
@@ -60,6 +64,7 @@ class Assembly:
         self._command = bytearray()
         self._context_id: int | None = None
         self._expected: Message | None = None
+        self._crumbs, self._messages = 0, 0
 
     @property
     def sink(self) -> Sink | None:
@@ -98,6 +103,7 @@ class Assembly:
         expected = self._expected
         if expected is None or expected.sink is None or expected.context_id != context_id:
             raise InvalidCommand("data_set_unexpected")
+        self._count(fragments)
         expected.sink.write(*fragments)
         if not is_last:
             return None
@@ -112,14 +118,21 @@ class Assembly:
             raise InvalidCommand("command_on_two_contexts")
         if len(self._command) + len(payload) > MOST_BYTES:
             raise InvalidCommand("command_too_long")
+        self._count((payload,))
         self._context_id = context_id
         self._command += payload
         if not control & IS_LAST:
             return None
+        self._messages += 1
         command = read_command(self._command)
         self._command.clear()
         sink = self._sink_for(context, command) if command.has_data_set else None
         return Message(context_id, context, command, sink)
+
+    def _count(self, fragments: Sequence[memoryview]) -> None:
+        self._crumbs += sum(len(fragment) < _CRUMB_BYTES for fragment in fragments)
+        if self._crumbs > _SPARE_CRUMBS + _CRUMBS_PER_MESSAGE * self._messages:
+            raise InvalidCommand("too_many_small_fragments")
 
 
 def _fragments(values: Sequence[PresentationDataValue], at: int) -> list[memoryview]:

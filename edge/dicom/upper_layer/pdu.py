@@ -9,6 +9,8 @@ from edge.dicom.upper_layer.reasons import AbortReason, AbortSource, InvalidPdu,
 
 HEADER_BYTES = 6
 IS_COMMAND, IS_LAST = 1, 2
+# In one P-DATA-TF, and of several in one event: senders put one or two in; 22,000 empty ones would fit.
+MOST_VALUES = 1024
 # Presentation context ID, message control header (PS3.8 annex E.2), payload.
 PresentationDataValue = tuple[int, int, memoryview]
 
@@ -70,6 +72,8 @@ def data_values(buffer: memoryview, at: int, end: int) -> list[PresentationDataV
         next_at = at + 4 + length
         if length < 2 or next_at > end:
             raise InvalidPdu(AbortReason.INVALID_PDU_PARAMETER, "pdv_length")
+        if len(values) == MOST_VALUES:
+            raise InvalidPdu(AbortReason.INVALID_PDU_PARAMETER, "pdv_count")
         values.append((context_id, control, buffer[at + _VALUE_BYTES : next_at]))
         at = next_at
     if not values:
@@ -78,7 +82,7 @@ def data_values(buffer: memoryview, at: int, end: int) -> list[PresentationDataV
 
 
 def data_run(buffer: memoryview, at: int, end: int, longest: int) -> tuple[list[PresentationDataValue], int]:
-    """Those of all whole P-DATA-TF from `at` on that hold one value each, and where they end.
+    """Those of up to MOST_VALUES whole P-DATA-TF from `at` on that hold one each, and where they end.
 
     It stops at anything else, also what is wrong, and leaves that to `header` and `data_values`.
     """
@@ -91,6 +95,7 @@ def data_run(buffer: memoryview, at: int, end: int, longest: int) -> tuple[list[
             or stop > end
             or not _VALUE_BYTES <= length <= longest
             or length - 4 != value_length
+            or len(values) == MOST_VALUES
         ):
             break
         values.append((context_id, control, buffer[at + _RUN.size : stop]))
