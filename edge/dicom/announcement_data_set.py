@@ -19,11 +19,15 @@ from edge.domain.identity import SeriesInstanceUID, SopInstanceUID
 
 # A reference takes about 110 bytes: some 9,000 instances, three times the thinnest examination.
 MOST_BYTES = 1 << 20
+# 131,000 empty items fit as well: 80 MiB and some ten seconds of Python, in which no scanner is served.
+_MOST_ITEMS = 12_000
+_ITEM_TAGS = (b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00")
 
 _IMPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2"
 _EXPLICIT_BIG_ENDIAN = "1.2.840.10008.1.2.2"
 
 TOO_LARGE = NoticeAnswer(NoticeStatus.RESOURCE_LIMITATION, "notice_too_large", "Data set is over 1 MiB")
+TOO_MANY_ITEMS = NoticeAnswer(NoticeStatus.RESOURCE_LIMITATION, "notice_too_large", "Over 12000 items")
 UNDECODABLE = NoticeAnswer(NoticeStatus.PROCESSING_FAILURE, "undecodable", "Data set cannot be read")
 
 
@@ -39,6 +43,8 @@ def read(encoded: bytes, transfer_syntax_uid: str, keywords: Sequence[str]) -> D
     """The top-level elements asked for; raises Refused, and nothing else, for what cannot be read."""
     if len(encoded) > MOST_BYTES:
         raise Refused(TOO_LARGE)
+    if max(map(encoded.count, _ITEM_TAGS)) > _MOST_ITEMS:
+        raise Refused(TOO_MANY_ITEMS)
     try:
         found = read_dataset(
             BytesIO(encoded),

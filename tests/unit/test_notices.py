@@ -54,7 +54,7 @@ def test_any_damage_to_a_real_one_gives_an_answer_and_keeps_no_name(data: st.Dat
 
 
 def test_nesting_without_end_is_undecodable() -> None:
-    endless = b"\x40\x00\x40\x03SQ\0\0\xff\xff\xff\xff\xfe\xff\x00\xe0\xff\xff\xff\xff" * 20_000
+    endless = b"\x40\x00\x40\x03SQ\0\0\xff\xff\xff\xff\xfe\xff\x00\xe0\xff\xff\xff\xff" * 10_000
     refused = procedure_step.changed(IN_PROGRESS, endless, EXPLICIT)
     assert isinstance(refused, NoticeAnswer)
     assert refused.status is NoticeStatus.PROCESSING_FAILURE
@@ -62,6 +62,16 @@ def test_nesting_without_end_is_undecodable() -> None:
 
 def test_more_than_a_megabyte_is_not_even_looked_at() -> None:
     refused = procedure_step.created("1.2", bytes(MOST_BYTES + 1), EXPLICIT)
+    assert isinstance(refused, NoticeAnswer)
+    assert refused.status is NoticeStatus.RESOURCE_LIMITATION
+
+
+@pytest.mark.parametrize(("item", "syntax"), [(b"\xfe\xff\x00\xe0", EXPLICIT), (b"\xff\xfe\xe0\x00", BIG)])
+def test_a_megabyte_of_empty_items_is_not_looked_at_either(
+    item: bytes, syntax: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge.dicom.announcement_data_set.read_dataset", lambda *_, **__: pytest.fail("read"))
+    refused = procedure_step.created("1.2", (item + bytes(4)) * 100_000, syntax)
     assert isinstance(refused, NoticeAnswer)
     assert refused.status is NoticeStatus.RESOURCE_LIMITATION
 
