@@ -87,7 +87,7 @@ class Analysis:
 
     def keep(self, instance: StoredInstance, decoded: Slice, at: float, now: float) -> None:
         """Makes the pixels of a slice available to the slabs around it; it was stored `at`, UTC seconds."""
-        self.claim.slice_received(at, now)
+        self.claim.slice_received(at, now, decoded.header.acquired_at)
         self._stored[decoded.header.sop_instance_uid] = instance
         self._decoded.keep(decoded)
 

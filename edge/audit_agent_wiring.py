@@ -25,16 +25,18 @@ _END_S = 6.0
 
 
 def transfers_told(
-    state_dir: Path, journal: InboxJournal, ledger: SqliteLedger, trail: AuditTrail
+    state_dir: Path, journal: InboxJournal, ledger: SqliteLedger, trail: AuditTrail, begin: int
 ) -> TransferWatch:
-    """Where audit messages are new, what came before them is not told."""
+    """The agent takes up the journal at `begin`; what came before audit messages were new is not told."""
 
     def series_of(instance: SopInstanceUID) -> str | None:
         sequence = journal.sequence_of(instance)
         return None if sequence is None else ledger.series_of(sequence)
 
     span = journal.span()
-    return TransferWatch(series_of, trail.record, AuditMark(state_dir, first=span.last if span else 0))
+    watch = TransferWatch(series_of, trail.record, AuditMark(state_dir, first=span.last if span else 0))
+    watch.catch_up(journal, begin)
+    return watch
 
 
 @asynccontextmanager

@@ -19,11 +19,13 @@ from edge.domain.audit import AuditRecord, Indicator, InstancesTransferred
 from edge.domain.identity import AssociationId, SopInstanceUID
 from edge.domain.series import SliceHeader, UnusableInstance
 from edge.intake import Taken
+from edge.journal_port import Journal
 from edge.spool.audit_spool import AuditMark
 from edge.surroundings import SliceRead, UnusableRead
 
 # The first of each of the latest series that were read: a repeat of an older one is of an unknown study.
 MOST_SERIES = 2000
+_BATCH = 256
 _Brought = InstanceStored | DuplicateReceived | ConflictReceived
 
 
@@ -44,6 +46,19 @@ class TransferWatch:
         self._opened: dict[AssociationId, AssociationOpened] = {}
         self._brought = defaultdict[AssociationId, dict[SopInstanceUID, _Brought]](dict)
         self._firsts: dict[str, SliceHeader | UnusableInstance] = {}
+
+    def catch_up(self, journal: Journal, begin: int) -> None:
+        """Tells of what ended before entry `begin`, where the agent takes up the journal, and was not told.
+
+        Nobody reads those instances any more, so their study is unknown here.
+        """
+        sequence = journal.replay_from(self._mark.reached + 1) - 1
+        while entries := journal.after(sequence, _BATCH):
+            for entry in entries:
+                if entry.sequence >= begin:
+                    return
+                self._routed(entry)
+                sequence = entry.sequence
 
     async def over(self, taken: AsyncIterator[Taken]) -> AsyncIterator[Taken]:
         """The same, one after the other; what is told of an item is told after it was routed."""

@@ -114,7 +114,7 @@ async def _agent(
             known = agent.recovery
             taken = take(journal, around, doorbell.wait, known.concluded, pulse.looked, known.begin)
             if audit.on:
-                taken = transfers_told(state_dir, journal, ledger, audit).over(taken)
+                taken = transfers_told(state_dir, journal, ledger, audit, known.begin).over(taken)
             async with (
                 publishing(settings, ledger, messages, pulse, clock),
                 second_channels(settings, ledger, clock, pulse.emit),

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import IntEnum
 
 # What arrived longer ago is no emergency that nobody has looked at yet.
 FRESH_S = 900.0
+# No clock of a scanner and no time zone is as far off; a PACS that sends older studies can wait.
+PRIOR_S = 86400.0
 # Of so many slabs one goes to whoever waits longest, once that is longer than PATIENCE_S.
 SHARE = 4
 PATIENCE_S = 2.0
@@ -37,11 +40,15 @@ class Claim:
     priority: Priority = Priority.ARRIVING
     received_at: float = 0.0
 
-    def slice_received(self, at: float, now: float) -> None:
-        """A slice that comes long after it was stored is of a backlog; one that is fresh lifts its series."""
+    def slice_received(self, at: float, now: float, acquired_at: str = "") -> None:
+        """A slice that comes long after it was stored is of a backlog, one acquired days ago of a prior.
+
+        One that is fresh lifts its series. `acquired_at` is DICOM text; one that cannot be read is fresh.
+        """
         self.received_at = self.received_at or at
         if self.priority >= Priority.ARRIVING:
-            self.priority = Priority.ARRIVING if now - at <= FRESH_S else Priority.ROUTINE
+            fresh = now - at <= FRESH_S and now - _end_of_day(acquired_at, now) <= PRIOR_S
+            self.priority = Priority.ARRIVING if fresh else Priority.ROUTINE
 
     def rise(self, to: Priority) -> None:
         """Never falls: a series that has shown something stays first."""
@@ -71,6 +78,17 @@ def next_of(waiting: Sequence[Place], turn: int, now: float) -> Place:
 
 def _order(place: Place) -> tuple[int, float, int]:
     return place.claim.priority, -place.claim.received_at, place.number
+
+
+def _end_of_day(acquired_at: str, now: float) -> float:
+    """UTC seconds of the end of the day that a DA or DT (PS3.5 6.2) begins with; `now` without one."""
+    day = acquired_at[:8]
+    if len(day) < 8 or not day.isdecimal():
+        return now
+    try:
+        return datetime.strptime(day, "%Y%m%d").replace(tzinfo=UTC).timestamp() + 86400.0
+    except ValueError:
+        return now
 
 
 def estimated_wait_s(slabs: int, took_s: float, in_flight: int, *, served: bool) -> float:

@@ -311,6 +311,37 @@ def test_what_came_before_audit_messages_were_switched_on_is_not_told(tmp_path: 
     assert transfers(items, AuditMark(tmp_path, first=3), {"1.2": "2.1.1"}) == []
 
 
+class Entries:
+    """As much of a journal as catching up asks for."""
+
+    def __init__(self, *entries: Arrival) -> None:
+        self._entries = entries
+
+    def after(self, sequence: int, limit: int) -> Sequence[Arrival]:
+        return [e for e in self._entries if e.sequence > sequence][:limit]
+
+    def replay_from(self, sequence: int) -> int:
+        return 1
+
+
+def test_an_end_that_a_killed_agent_did_not_tell_is_told_by_the_next_one_and_none_twice(
+    tmp_path: Path,
+) -> None:
+    told: list[AuditRecord] = []
+
+    def record(records: Callable[[], Sequence[AuditRecord]], written: Callable[[], None]) -> None:
+        told.extend(records())
+        written()
+
+    journal = Entries(OPENED, stored(2), AssociationReleased(3, LINE, 9.0), OPENED)
+    for begin in (3, 4, 4):
+        watch = TransferWatch(lambda _: "2.1.1", record, AuditMark(tmp_path, first=0))
+        watch.catch_up(journal, begin)  # type: ignore[arg-type]
+    (message,) = told
+    assert isinstance(message, InstancesTransferred)
+    assert (message.study_instance_uid, dict(message.instances_by_class)) == ("", {CT: 1})
+
+
 def _wait(met: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 30
     while not met():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -72,6 +73,28 @@ def test_a_claim_rises_and_never_falls_and_a_fresh_slice_lifts_an_old_series() -
     claim.rise(C)
     claim.slice_received(1000.0, 1000.0 + FRESH_S + 1)
     assert claim.priority is S
+
+
+@pytest.mark.parametrize(
+    ("acquired_at", "priority"),
+    [
+        ("20261127031500", A),
+        ("20261126", A),  # yesterday, in a time zone of its own
+        ("20261124235959", R),
+        ("20191124", R),
+        ("20991124", A),
+        ("", A),
+        ("20261399", A),
+        ("yesterday", A),
+    ],
+)
+def test_a_study_acquired_days_ago_is_routine_and_a_date_nobody_can_read_is_not(
+    acquired_at: str, priority: Priority
+) -> None:
+    now = datetime(2026, 11, 27, 3, 0, tzinfo=UTC).timestamp()
+    claim = Claim()
+    claim.slice_received(now - 1, now, acquired_at)
+    assert claim.priority is priority
 
 
 CLAIMS = st.builds(Claim, st.sampled_from(Priority), st.floats(1, 1e6))
