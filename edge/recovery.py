@@ -30,7 +30,7 @@ class Recovery:
     @classmethod
     def of(cls, journal: Journal, ledger: Ledger) -> Recovery:
         """From the ledger's word on what has had its effect, back to associations that go on since."""
-        begin = journal.replay_from(min(ledger.read_on_from(), ledger.first_unconcluded()))
+        begin = max(1, journal.replay_from(min(ledger.read_on_from(), ledger.first_unconcluded())))
         series = {n: SeriesInstanceUID(uid) for n, uid in ledger.series_of_instances(begin).items()}
         ends = {uid: ledger.conclusion_of(uid) for uid in series.values()}
         through = {uid: end.through_sequence for uid, end in ends.items() if end is not None}
