@@ -10,12 +10,13 @@ import pytest
 
 from edge.alert_watch import AlertWatch
 from edge.domain.acknowledgement import Acknowledgement, Answer
-from edge.domain.alert import Alert, AlertStatus, Route
+from edge.domain.alert import Alert, AlertStatus
 from edge.domain.second_channel import FIRST_PAUSE_S, Channel
 from edge.mqtt.drafts import AlertMessages
 from edge.mqtt.notices import notice_of
 from edge.second_channel import Patience, SecondChannel
 from edge.settings import Settings
+from edge.settings_alerting import AlertingSettings
 from edge.spool.ledger import SqliteLedger
 from edge.telemetry.degraded_events import NoticeFailed, NoticesMeasured, NoticeTold
 from edge.telemetry.events import Happening, TaskFailed
@@ -37,8 +38,9 @@ class Room:
         self.happenings: list[Happening] = []
         self.start()
 
-    def start(self, per_minute: int = 100) -> None:
-        self.ledger = SqliteLedger(self.folder, clock=self.clock)
+    def start(self, per_minute: int = 100, budget: int = 1000) -> None:
+        rules = AlertingSettings(budget=budget).rules
+        self.ledger = SqliteLedger(self.folder, clock=self.clock, rules=rules)
         self.watch = AlertWatch(
             self.ledger.alerts, MESSAGES, Settings().alerting, self.clock, self.happenings.append
         )
@@ -124,11 +126,17 @@ def test_a_page_is_told_after_all_when_every_role_was_rung_in_vain(room: Room) -
 
 
 def test_a_test_and_what_goes_to_the_worklist_are_told_nobody(room: Room) -> None:
-    drill = alert(alert_id="drill")
-    room.say(replace(drill, series=replace(drill.series, test=True)))
-    room.say(replace(alert(alert_id="quiet", series="1.2.4"), route=Route.WORKLIST, demoted="budget"))
+    room.ledger.close()
+    room.start(budget=1)
+    drill, rings, held = (
+        alert(alert_id=name, series=series)
+        for name, series in (("drill", "1.2.4"), ("rings", "1.2.5"), ("held", "1.2.6"))
+    )
+    room.say(replace(drill, series=replace(drill.series, test=True, study_token="first")))
+    room.say(replace(rings, series=replace(rings.series, study_token="second")))
+    room.say(replace(held, series=replace(held.series, study_token="third")))
     room.turn(600)
-    assert room.told() == []
+    assert room.told() == [("rings", "preliminary")]
 
 
 def test_what_is_taken_back_is_told_to_whoever_was_told(room: Room) -> None:
