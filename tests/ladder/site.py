@@ -42,6 +42,7 @@ _QUIET = {
     "EDGE_ALERTING__DELIVER_S": "3600",
     "EDGE_ALERTING__PUBLISH_S": "3600",
     "EDGE_ALERTING__OFFER_S": "2",
+    "EDGE_ALERTING__BUDGET": "0",
 }
 
 Say = Callable[[str], None]
