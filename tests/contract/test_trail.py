@@ -133,7 +133,9 @@ def changed(column: str, value: object) -> object:
 
 
 FORGED = """
-INSERT INTO outcome
+INSERT INTO outcome (series_instance_uid, revision, outcome_id, through_sequence, kind, reason, detail,
+  series_token, study_token, accession_token, scanner, predecessor, model_name, model_version, model_digest,
+  instances, degraded, findings, first_slice_received_at, last_slice_received_at, settled_at)
 SELECT '1.9', revision, 'forged', through_sequence, 'no_finding', reason, detail, series_token, study_token,
        accession_token, scanner, predecessor, model_name, model_version, model_digest, instances, degraded,
        findings, first_slice_received_at, last_slice_received_at, settled_at
