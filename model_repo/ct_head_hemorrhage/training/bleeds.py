@@ -100,7 +100,7 @@ class Blood:
             spaces = np.clip(f[:, FLUID] * 2.4 - 0.3, 0, 1)
             if folds is not None:
                 spaces = np.maximum(spaces, folds)
-            uneven = np.clip(0.9 + 0.4 * waves(p, self.phases + 1, 0.25), 0.45, 1)
+            uneven = np.clip(0.9 + 0.4 * waves(p, self.phases + 1, 0.25), 0.6, 1)
             return spaces * near * uneven * np.float32(self.fill) * soft(-depth - 0.5, 1.0)
         if self.type == "intraparenchymal":
             near = near * soft(1.5 - depth, 2.0)

@@ -84,7 +84,7 @@ def pooled(logits: Tensor) -> Tensor:
     return torch.cat([spot, area, certain], 1)
 
 
-def loss_of(logits: Tensor, slice_logits: Tensor, shares: Tensor) -> tuple[Tensor, dict[str, float]]:
+def loss_of(logits: Tensor, slice_logits: Tensor, shares: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
     """Focal cross-entropy and Dice of the maps, cross-entropy of the slices; shares are 0 to 1."""
     share = torch.sigmoid(logits)
     plain = nn.functional.binary_cross_entropy_with_logits(logits, shares, reduction="none")
@@ -101,5 +101,4 @@ def loss_of(logits: Tensor, slice_logits: Tensor, shares: Tensor) -> tuple[Tenso
     unsure = ~there & (present > 2)
     cross = nn.functional.binary_cross_entropy_with_logits(slice_logits, there.float(), reduction="none")
     slices = (cross * (~unsure)).sum() / (~unsure).sum().clamp(min=1)
-    parts = {"focal": float(focal.detach()), "dice": float(dice.detach()), "slice": float(slices.detach())}
-    return focal + dice + slices, parts
+    return focal + dice + slices, {"focal": focal, "dice": dice, "slice": slices}

@@ -78,7 +78,9 @@ def _subarachnoid(head: Head, rng: Rng, small: bool, surface: Field, hu: float) 
         centre = np.array([rng.normal(0, 12), rng.normal(-16, 12), rng.normal(-16, 8)])
     r = float(rng.uniform(8, 22) if small else rng.uniform(20, 70))
     size_mm = (r, r * float(rng.uniform(0.7, 1.3)), r * float(rng.uniform(0.6, 1.1)))
-    fill = float(rng.uniform(0.75, 1.0))
+    fill = float(rng.uniform(0.85, 1.0))
+    # Thinner than this it is as dense as brain, and then neither a radiologist nor a network could tell.
+    hu = max(hu, float(rng.uniform(56, 70)))
     middle = centre.astype(np.float32)
     return Blood("subarachnoid", middle, size_mm, hu, _phases(rng), edge_mm=10.0, fill=fill)
 

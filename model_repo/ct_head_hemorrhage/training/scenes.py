@@ -14,6 +14,9 @@ from model_repo.ct_head_hemorrhage.training.decoys import Ball, Contrast, Sheets
 from model_repo.ct_head_hemorrhage.training.places import draw_blood
 from model_repo.ct_head_hemorrhage.training.scanner import Reconstruction, harden
 
+IN_FLUID = ("subarachnoid", "intraventricular")
+FLUID_HU, BRAIN_HU = np.float32(7.0), np.float32(33.0)
+
 
 @dataclass(frozen=True)
 class Scene:
@@ -159,7 +162,13 @@ def sample(scene: Scene, scanner_mm: Field, r: Reconstruction) -> tuple[Field, F
             out = out * (1 - rim) + np.minimum(out, 19.0) * rim
         share = np.minimum(one.share(p, f, extra), free)
         free = free - share
-        out = out * (1 - share) + one.density(p) * share
+        if one.type in IN_FLUID:
+            # It takes the place of fluid before that of brain: a sulcus half a sample wide turns bright, not grey.
+            wet = np.clip((BRAIN_HU - out) / (BRAIN_HU - FLUID_HU), 0, 1)
+            out = out - FLUID_HU * np.minimum(share, wet) - BRAIN_HU * np.maximum(share - wet, 0)
+            out = out + one.density(p) * share
+        else:
+            out = out * (1 - share) + one.density(p) * share
         pieces[:, TYPES.index(one.type)] += share
     hu[near] = harden(out, f[:, DEPTH], r)
     shares[near] = pieces
