@@ -20,6 +20,7 @@ import torch
 from model_repo.ct_head_hemorrhage.training.bleeds import TYPES
 from model_repo.ct_head_hemorrhage.training.network import Bleeds, loss_of
 from model_repo.ct_head_hemorrhage.training.samples import default_data, draw_sample, training_heads
+from model_repo.ct_head_hemorrhage.training.start import load_graph
 from model_repo.ct_head_hemorrhage.training.validation import measure, validation_set
 
 POOL = 2400
@@ -73,6 +74,10 @@ class Run:
             self.optimiser.load_state_dict(kept["optimiser"])
             self.step, self.drawn = kept["step"], kept["drawn"]
 
+    def go_on_from(self, graph: Path, hu: torch.Tensor) -> None:
+        load_graph(self.network, graph, hu)
+        self.average.load_state_dict(self.network.state_dict())
+
     def save(self) -> None:
         names = ("network", "average", "optimiser")
         kept = {n: getattr(self, n).state_dict() for n in names} | {"step": self.step, "drawn": self.drawn}
@@ -103,9 +108,9 @@ class Run:
         return loss_of(logits, slices.float(), truth)
 
 
-def rate_at(step: int, progress: float) -> float:
+def rate_at(step: int, progress: float, highest: float) -> float:
     """Up over 60 steps, then down along a cosine as progress goes to 1."""
-    return 2e-3 * min(1.0, (step + 1) / 60) * (0.02 + 0.49 * (1 + math.cos(math.pi * min(1.0, progress))))
+    return highest * min(1.0, (step + 1) / 60) * (0.02 + 0.49 * (1 + math.cos(math.pi * min(1.0, progress))))
 
 
 def arguments() -> argparse.Namespace:
@@ -116,6 +121,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=20)
     parser.add_argument("--steps", type=int, default=7000)
     parser.add_argument("--minutes", type=float, default=1e9)
+    parser.add_argument("--rate", type=float, default=2e-3, help="the highest learning rate")
+    parser.add_argument("--start", type=Path, help="an exported graph whose weights a new run goes on from")
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--fresh", type=int, default=4, help="new samples in a batch; the rest come again")
     parser.add_argument("--threads", type=int, default=1)
@@ -143,6 +150,11 @@ def main() -> None:
     held = validation_set(asked.data, 160)
     log = (asked.out / "log.jsonl").open("a")
     pool: list[tuple[torch.Tensor, torch.Tensor]] = []
+    if asked.start and run.step == 0:
+        pool = [tuple(map(torch.from_numpy, queue.get())) for _ in range(64)]
+        run.drawn = len(pool)
+        run.go_on_from(asked.start, torch.stack([hu for hu, _ in pool]).float())
+        print(json.dumps({"started from": str(asked.start), "validation": measure(run.average, held)}), flush=True)
     began, choice = time.monotonic(), np.random.default_rng([asked.seed, run.step, 1])
     noise = torch.Generator().manual_seed(asked.seed * 7919 + run.step)
     while run.step < asked.steps and not stop and time.monotonic() - began < 60 * asked.minutes:
@@ -155,7 +167,7 @@ def main() -> None:
         pairs = [varied(*one, noise) for one in fresh + old]
         minutes = (time.monotonic() - began) / 60
         # A budget in minutes anneals too, so that a stopped run is as good as its time allows.
-        rate = rate_at(run.step, max(run.step / asked.steps, minutes / asked.minutes))
+        rate = rate_at(run.step, max(run.step / asked.steps, minutes / asked.minutes), asked.rate)
         parts = run.learn(*(torch.stack(t) for t in zip(*pairs, strict=True)), rate)
         line = {
             "step": run.step,
