@@ -163,7 +163,7 @@ def sample(scene: Scene, scanner_mm: Field, r: Reconstruction) -> tuple[Field, F
         share = np.minimum(one.share(p, f, extra), free)
         free = free - share
         if one.type in IN_FLUID:
-            # It takes the place of fluid before that of brain: a sulcus half a sample wide turns bright, not grey.
+            # It takes the place of fluid before that of brain: half a sulcus turns bright, not grey.
             wet = np.clip((BRAIN_HU - out) / (BRAIN_HU - FLUID_HU), 0, 1)
             out = out - FLUID_HU * np.minimum(share, wet) - BRAIN_HU * np.maximum(share - wet, 0)
             out = out + one.density(p) * share

@@ -28,9 +28,7 @@ def load_graph(network: Bleeds, graph: Path, hu: Tensor) -> None:
         for node in model.graph.node:
             if node.op_type not in ("Conv", "Gemm") or not node.name.startswith(INSIDE):
                 continue
-            # "/network/up1/body/body.0/Conv" is the module "up1.body.0": a sequence repeats its parent's name.
-            path = node.name.removeprefix(INSIDE).split("/")[:-1]
-            name = ".".join(p for k, p in enumerate(path) if k + 1 == len(path) or not _repeats(p, path[k + 1]))
+            name = _module_name(node.name)
             module = modules[name]
             module.weight.copy_(values[node.input[1]])
             if module.bias is not None:
@@ -41,8 +39,11 @@ def load_graph(network: Bleeds, graph: Path, hu: Tensor) -> None:
     _calibrate(network, folded, hu)
 
 
-def _repeats(one: str, following: str) -> bool:
-    return following.startswith(f"{one}.")
+def _module_name(node_name: str) -> str:
+    """up1.body.0 for "/network/up1/body/body.0/Conv": a sequence repeats the name that it goes by."""
+    path = node_name.removeprefix(INSIDE).split("/")[:-1]
+    after = [*path[1:], ""]
+    return ".".join(p for p, following in zip(path, after, strict=True) if not following.startswith(f"{p}."))
 
 
 def _calibrate(network: Bleeds, folded: dict[nn.Module, Tensor], hu: Tensor) -> None:

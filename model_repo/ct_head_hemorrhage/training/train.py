@@ -127,7 +127,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--fresh", type=int, default=4, help="new samples in a batch; the rest come again")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--validate-every", type=int, default=500)
-    parser.add_argument("--compile", action="store_true", help="a quarter less time a step; needs a C++ compiler")
+    parser.add_argument("--compile", action="store_true", help="a quarter faster; needs a C++ compiler")
     return parser.parse_args()
 
 
@@ -154,7 +154,7 @@ def main() -> None:
         pool = [tuple(map(torch.from_numpy, queue.get())) for _ in range(64)]
         run.drawn = len(pool)
         run.go_on_from(asked.start, torch.stack([hu for hu, _ in pool]).float())
-        print(json.dumps({"started from": str(asked.start), "validation": measure(run.average, held)}), flush=True)
+        print(f"from {asked.start}: {json.dumps(measure(run.average, held))}", flush=True)
     began, choice = time.monotonic(), np.random.default_rng([asked.seed, run.step, 1])
     noise = torch.Generator().manual_seed(asked.seed * 7919 + run.step)
     while run.step < asked.steps and not stop and time.monotonic() - began < 60 * asked.minutes:
