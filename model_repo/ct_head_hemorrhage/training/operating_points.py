@@ -26,35 +26,42 @@ from model_repo.ct_head_hemorrhage.training.samples import default_data
 
 FOLDER = Path(__file__).resolve().parents[1]
 CHOOSE, REPORT = 1, 2
+LARGE_ML = 5.0
 # Slices in a row and mL that page and worklist ask for beside the probability.
 PAGE, WORKLIST = (2, 1.0), (2, 0.5)
-LEAST_PROBABILITY = {PAGE: 0.2, WORKLIST: 0.1}
+LEAST_PROBABILITY = {PAGE: 0.5, WORKLIST: 0.3}
+BLOODLESS_ALLOWED = {PAGE: 0.015, WORKLIST: 0.1}
+MASK_THRESHOLDS = (0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6)
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What the model said of one series, by slice, and what is true of it."""
+    """What the model said of one series, by slice, and what is true of it; mL for each mask threshold."""
 
     probability: NDArray[Any]
-    area_ml: NDArray[Any]
+    areas_ml: NDArray[Any]
     truth_ml: NDArray[Any]
-    overlap: NDArray[Any]
+    overlaps: NDArray[Any]
     group: str
 
-    def score(self, point: tuple[int, float]) -> NDArray[Any]:
+    def score(self, point: tuple[int, float], mask: int) -> NDArray[Any]:
         """Per type the highest probability at which the series passes the point's other conditions."""
         need, least_ml = point
         best = np.zeros(len(TYPES))
         for k in range(len(TYPES)):
             for limit in np.unique(self.probability[:, k])[::-1]:
-                if self._passes(k, limit, need, least_ml):
+                if self._passes(k, limit, need, least_ml, mask):
                     best[k] = limit
                     break
         return best
 
-    def _passes(self, k: int, limit: float, need: int, least_ml: float) -> bool:
+    def volume_error(self, mask: int) -> float:
+        """Of all blood together, as a part of it."""
+        return abs(self.areas_ml[mask].sum() - self.truth_ml.sum()) / self.truth_ml.sum()
+
+    def _passes(self, k: int, limit: float, need: int, least_ml: float, mask: int) -> bool:
         run, held = 0, 0.0
-        for probability, ml in zip(self.probability[:, k], self.area_ml[:, k], strict=True):
+        for probability, ml in zip(self.probability[:, k], self.areas_ml[mask, :, k], strict=True):
             run, held = (run + 1, held + ml) if probability >= limit else (0, 0.0)
             if run >= need and held >= least_ml:
                 return True
@@ -83,32 +90,39 @@ def kept_series(folder: Path, seed: int, i: int) -> Path:
     return path
 
 
-def ask(session: ort.InferenceSession, path: Path, mask_threshold: float) -> Answer:
+def ask(session: ort.InferenceSession, path: Path) -> Answer:
     """The model's answers for every slice of a series, with its neighbours."""
     with np.load(path) as kept:
         hu, labels, thickness = kept["hu"], kept["labels"], float(kept["thickness"])
         truth, group = kept["truth_ml"], str(kept["group"])
-    said, areas = [], []
-    overlap = np.zeros((3, len(TYPES)))
+    said = []
+    areas = np.zeros((len(MASK_THRESHOLDS), len(hu), len(TYPES)))
+    overlaps = np.zeros((len(MASK_THRESHOLDS), 3, len(TYPES)))
+    wanted = labels[:, None] == np.arange(1, len(TYPES) + 1)[:, None, None]
     for k in range(len(hu)):
         slab = hu[[max(k - 1, 0), k, min(k + 1, len(hu) - 1)]][np.newaxis]
         spacing = np.full((1, 2), PIXEL_MM, np.float32)
         probability, mask = session.run(None, {"slab_hu": slab, "pixel_spacing_mm": spacing})
-        found = mask[0] >= np.ceil(mask_threshold * 255)
         said.append(probability[0])
-        areas.append(found.sum((1, 2)) * PIXEL_MM**2 * thickness / 1000.0)
-        for c in range(len(TYPES)):
-            wanted = labels[k] == c + 1
-            overlap[:, c] += (found[c] & wanted).sum(), found[c].sum(), wanted.sum()
-    return Answer(np.stack(said), np.stack(areas), truth, overlap, group)
+        for m, threshold in enumerate(MASK_THRESHOLDS):
+            found = mask[0] >= np.ceil(threshold * 255)
+            areas[m, k] = found.sum((1, 2)) * PIXEL_MM**2 * thickness / 1000.0
+            overlaps[m] += [(found & wanted[k]).sum((1, 2)), found.sum((1, 2)), wanted[k].sum((1, 2))]
+    return Answer(np.stack(said), areas, truth, overlaps, group)
 
 
-def choose(answers: list[Answer], point: tuple[int, float]) -> float:
-    """The lowest common probability at which no more than 1.5 % of the bloodless series pass."""
-    clean = sorted(float(a.score(point).max()) for a in answers if a.truth_ml.sum() == 0)
-    allowed = int(0.015 * len(clean)) if point == PAGE else int(0.1 * len(clean))
-    limit = clean[len(clean) - 1 - allowed] + 0.01
-    return round(min(max(limit, LEAST_PROBABILITY[point]), 0.98), 2)
+def choose_mask(answers: list[Answer]) -> int:
+    """The mask threshold with the least median error of the volume, by its number."""
+    large = [a for a in answers if a.truth_ml.sum() > LARGE_ML]
+    errors = [np.median([a.volume_error(m) for a in large]) for m in range(len(MASK_THRESHOLDS))]
+    return int(np.argmin(errors))
+
+
+def choose(answers: list[Answer], point: tuple[int, float], mask: int) -> NDArray[Any]:
+    """For each type the lowest probability that no bloodless series reaches but the few that may."""
+    clean = sorted((a.score(point, mask) for a in answers if a.truth_ml.sum() == 0), key=max)
+    kept = clean[: len(clean) - int(BLOODLESS_ALLOWED[point] * len(clean))]
+    return np.clip(np.max(kept, axis=0) + 0.01, LEAST_PROBABILITY[point], 0.98).round(2)
 
 
 def rate(hits: list[bool]) -> dict[str, Any]:
@@ -117,12 +131,14 @@ def rate(hits: list[bool]) -> dict[str, Any]:
     return {"passed": found.hits, "of": found.of, "interval": found.interval}
 
 
-def report(answers: list[Answer], point: tuple[int, float], limit: float) -> dict[str, Any]:
+def report(
+    answers: list[Answer], point: tuple[int, float], limits: NDArray[Any], mask: int
+) -> dict[str, Any]:
     """How many series of each kind pass the point: any finding, and for types their own finding."""
-    passed = [a.score(point) >= limit for a in answers]
+    passed = [a.score(point, mask) >= limits for a in answers]
     both = list(zip(answers, passed, strict=True))
     out: dict[str, Any] = {
-        "probability": limit,
+        "probability": dict(zip(TYPES, limits.tolist(), strict=True)),
         "bloodless that pass": rate([bool(p.any()) for a, p in both if a.truth_ml.sum() == 0]),
         "at least 1 mL": rate([bool(p.any()) for a, p in both if a.truth_ml.sum() >= 1]),
         "less than 1 mL": rate([bool(p.any()) for a, p in both if 0 < a.truth_ml.sum() < 1]),
@@ -134,12 +150,10 @@ def report(answers: list[Answer], point: tuple[int, float], limit: float) -> dic
     return out
 
 
-def volumes(answers: list[Answer]) -> dict[str, Any]:
+def volumes(answers: list[Answer], mask: int) -> dict[str, Any]:
     """Median error of the whole volume above 5 mL, and Dice by type over all series."""
-    errors = [
-        abs(a.area_ml.sum() - a.truth_ml.sum()) / a.truth_ml.sum() for a in answers if a.truth_ml.sum() > 5
-    ]
-    overlap = sum(a.overlap for a in answers)
+    errors = [a.volume_error(mask) for a in answers if a.truth_ml.sum() > LARGE_ML]
+    overlap = sum(a.overlaps[mask] for a in answers)
     dice = 2 * overlap[0] / np.maximum(overlap[1] + overlap[2], 1)
     return {
         "median volume error above 5 mL": round(float(np.median(errors)), 3) if errors else None,
@@ -152,10 +166,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=Path, default=FOLDER / "1" / "model.onnx")
     parser.add_argument("--kept", type=Path, required=True)
-    parser.add_argument("--choose", type=int, default=80, help="series the points are chosen on")
-    parser.add_argument("--count", type=int, default=120, help="series the points are reported on")
+    parser.add_argument("--choose", type=int, default=160, help="series the points are chosen on")
+    parser.add_argument("--count", type=int, default=160, help="series the points are reported on")
     parser.add_argument("--draw-only", action="store_true")
-    parser.add_argument("--mask-threshold", type=float, default=0.5)
     asked = parser.parse_args()
     counts = {CHOOSE: asked.choose, REPORT: asked.count}
     paths = {s: [kept_series(asked.kept, s, i) for i in range(n)] for s, n in counts.items()}
@@ -164,11 +177,15 @@ def main() -> None:
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
     session = ort.InferenceSession(str(asked.model), options, providers=["CPUExecutionProvider"])
-    answers = {s: [ask(session, p, asked.mask_threshold) for p in paths[s]] for s in paths}
+    answers = {s: [ask(session, p) for p in paths[s]] for s in paths}
+    mask = choose_mask(answers[CHOOSE])
+    print("mask threshold", MASK_THRESHOLDS[mask])
+    limits = np.ones(len(TYPES))
     for name, point in (("page", PAGE), ("worklist", WORKLIST)):
-        limit = choose(answers[CHOOSE], point)
-        print(name, json.dumps(report(answers[REPORT], point, limit), indent=1))
-    print(json.dumps(volumes(answers[REPORT]), indent=1))
+        # What pages is on the worklist as well.
+        limits = np.minimum(choose(answers[CHOOSE], point, mask), limits)
+        print(name, json.dumps(report(answers[REPORT], point, limits, mask), indent=1))
+    print(json.dumps(volumes(answers[REPORT], mask), indent=1))
 
 
 if __name__ == "__main__":
