@@ -19,7 +19,7 @@ from edge.domain.arrival import (
 from edge.domain.identity import AssociationId, SeriesInstanceUID
 from edge.domain.scanner import Scanners
 from edge.errors import where
-from edge.history import Progress, SeriesHistory, attributed, named_series
+from edge.history import Progress, SeriesHistory, named_series, placed
 from edge.intake import Taken
 from edge.journal_port import Journal
 from edge.patience import patiently
@@ -115,7 +115,7 @@ class Agent:
             await self._instance(item, tasks)
 
     async def _instance(self, item: SliceRead | UnusableRead, tasks: asyncio.TaskGroup) -> None:
-        item = attributed(item, self.recovery.series)
+        item = placed(item, self.recovery.series, self._key)
         described = item.content.header if isinstance(item, SliceRead) else item.content
         uid = described.series_instance_uid
         if self.recovery.series.get(item.entry.sequence) != uid:
@@ -161,7 +161,7 @@ class Agent:
         if history.first is None:  # all of it was concluded before, and nothing of it read since
             async with aclosing(read(history.instances[0], self._around)) as parts:
                 item = await anext(parts)
-            item = attributed(item, {item.entry.sequence: history.uid})
+            item = placed(item, {item.entry.sequence: history.uid}, self._key)
             history.first = item.content.header if isinstance(item, SliceRead) else item.content
         met = [d for d in history.close() if isinstance(d, SliceRead | UnusableRead)]
         self._open(history, [*damage, *met, *history.ends_and_duplicates()], tasks)
@@ -193,9 +193,10 @@ class Agent:
         """Begins a revision: the instances of its predecessor first, then what came since."""
         history.opened_at = history.opened_at or self._recollection.at
         opening = history.opening(self._around, self._key, self._calling, news)
-        self.progress.series_open += 1
-        reference = opening.speaker.series
-        self._around.emit(SeriesOpened(reference.series_token, reference.revision, reference.scanner))
+        series = opening.speaker.series
+        self.progress.opened(series)
+        said = (series.series_token, series.revision, series.scanner)
+        self._around.emit(SeriesOpened(*said, test=series.test))
         tasks.create_task(self._journey(history, opening, tasks))
 
     async def _journey(self, history: SeriesHistory, opening: Opening, tasks: asyncio.TaskGroup) -> None:
@@ -207,14 +208,12 @@ class Agent:
             history.crashes += 1
             self._around.emit(TaskFailed("journey", where(error)))
             if history.crashes < MAX_CRASHES:
-                self.progress.series_open -= 1
+                self.progress.given_up(opening.speaker.series)
                 self._open(history, history.ends_and_duplicates(), tasks)
                 return
             history.conclusion = await give_up(opening, history.instances, self._around)
         history.crashes, history.opened_at = 0, history.conclusion.through_sequence + 1
-        self.progress.series_concluded += 1
-        self.progress.last_outcome_at = self._around.clock.monotonic()
-        self.progress.series_open -= 1
+        self.progress.concluded(opening.speaker.series, self._around.clock.monotonic())
         if (left := history.left_open()) is None:
             history.opened_at = 0
         else:

@@ -20,7 +20,8 @@ from edge.ports import Draft, OutboundMessage, PendingMessage
 class MessageSummary:
     """What a message of the outbox says, for happenings and order; the times are None where unknown.
 
-    `kind` is alert, worklist, result or unreadable, the rest an alert's; a test or a copy never counts.
+    `kind` is alert, worklist, result, test or unreadable, the rest an alert's that is no test; a copy never
+    counts.
     """
 
     kind: str

@@ -61,10 +61,11 @@ class AlertWatch:
         emit: Callable[[Happening], None],
         *,
         afterwards: Callable[[], None] = lambda: None,
+        turned: Callable[[], None] = lambda: None,
     ) -> None:
         """`afterwards` is called after each turn, whether or not that failed."""
         self._register, self._pages, self._settings = register, pages, settings
-        self._clock, self._emit = clock, emit
+        self._clock, self._emit, self._turned = clock, emit, turned
         self._afterwards = afterwards
         self._woken = threading.Event()
         self._stopping = threading.Event()
@@ -77,6 +78,7 @@ class AlertWatch:
             for turn in (self.turn, self._afterwards):
                 try:
                     turn()
+                    self._turned()
                 except Exception as error:  # noqa: BLE001 -- supervised boundary: pages must be followed
                     self._emit(TaskFailed("alert_watch", where(error)))
                     self._stopping.wait(LOOK_EVERY_S)

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from edge.check_running import metrics, modes
-from edge.diagnosis import WAIT_S, Diagnosis, Probes, bindable, listening, reachable
+from edge.diagnosis import Check, Diagnosis, Probes, bindable, listening, reachable
 from edge.errors import EdgeError
+from edge.life_check import canary, clock_agrees
 from edge.ports import Clock
 from edge.settings import Settings
 
 _GIB, _DAY_S = 1024**3, 86400
-# Older than this software, or so far ahead that certificates and log retention go wrong.
-_YEARS = range(2026, 2100)
 _SLOW_FSYNC_MS = 50.0
 
 
@@ -81,26 +79,6 @@ def models(settings: Settings, probes: Probes, clock: Clock) -> Diagnosis:
     return Diagnosis("models", True, probes.models())
 
 
-def clock_agrees(settings: Settings, probes: Probes, clock: Clock) -> Diagnosis:
-    """A sane year, wall and monotonic time at the same pace, and synchronised as far as systemd knows."""
-    began, wall = clock.monotonic(), clock.utc()
-    synchronised = _synchronised()
-    drift_s = (clock.utc() - wall).total_seconds() - (clock.monotonic() - began)
-    detail = f"{wall:%Y-%m-%d %H:%M:%S} UTC"
-    if wall.year not in _YEARS:
-        return Diagnosis(
-            "clock", False, detail, "Set the clock; times on pages and in the ledger come from it."
-        )
-    if abs(drift_s) > 0.5:
-        return Diagnosis("clock", False, f"{detail}, just stepped by {drift_s:+.1f} s", "Wait for time sync.")
-    if synchronised is None:
-        return Diagnosis("clock", True, f"{detail}; whether it is synchronised is not known here")
-    if not synchronised:
-        return Diagnosis("clock", None, f"{detail}, not synchronised", "Enable NTP: timedatectl set-ntp true")
-    return Diagnosis("clock", True, f"{detail}, synchronised")
-
-
-Check = Callable[[Settings, Probes, Clock], Diagnosis]
 CHECKS: Mapping[str, Check] = {
     "dicom": dicom,
     "tls": tls,
@@ -111,6 +89,7 @@ CHECKS: Mapping[str, Check] = {
     "clock": clock_agrees,
     "metrics": metrics,
     "modes": modes,
+    "canary": canary,
 }
 
 # For a peer that does not say itself what to do.
@@ -156,15 +135,3 @@ def _fsync_ms(folder: Path) -> float:
             os.fsync(file.fileno())
             took.append((time.perf_counter() - began) * 1000)
     return sorted(took)[2]
-
-
-def _synchronised() -> bool | None:
-    program = shutil.which("timedatectl")
-    if program is None:
-        return None
-    asked = [program, "show", "-p", "NTPSynchronized", "--value"]
-    try:
-        said = subprocess.run(asked, capture_output=True, text=True, timeout=WAIT_S, check=False).stdout
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return {"yes": True, "no": False}.get(said.strip())

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import cast
 
 from edge import __version__
+from edge.command_texts import PAGER, UP
 from edge.errors import EdgeError, FixConfiguration, RefuseModel, RejectInput
 from edge.settings import Settings
 from edge.settings_source import load_settings
@@ -114,8 +115,9 @@ def _pager(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace) -> int:
-    from edge.check import Diagnosis, diagnose, exit_code, line  # noqa: PLC0415 - see _up
+    from edge.check import diagnose, exit_code, line  # noqa: PLC0415 - see _up
     from edge.clock import SystemClock  # noqa: PLC0415 - see _up
+    from edge.diagnosis import Diagnosis  # noqa: PLC0415 - see _up
     from edge.probes import probes  # noqa: PLC0415 - see _up
 
     settings = _settings(args)
@@ -169,7 +171,7 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
         sub.set_defaults(command=command)
         return sub
 
-    add("up", _up, "run the whole appliance until Ctrl-C", _UP)
+    add("up", _up, "run the whole appliance until Ctrl-C", UP)
     add("demo", _demo, "send a synthetic head with a bleed and one without, and show the pages")
     receive = add(
         "receive",
@@ -196,15 +198,16 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
         from edge.dicom.send_command import add_arguments  # noqa: PLC0415 - see _up
 
         add_arguments(send)
-    pager = add("pager", _pager, "be a pager: show pages of a role and answer them", _PAGER)
+    pager = add("pager", _pager, "be a pager: show pages of a role and answer them", PAGER)
     if "pager" in words:  # Paho, as below
         from edge.pager import add_arguments as add_pager_arguments  # noqa: PLC0415 - see _up
 
         add_pager_arguments(pager)
     add("check", _check, "diagnose ports, disk, Triton, broker, models and clock, one line each")
-    settings = add("settings", _print_settings, "print the effective settings, secrets masked")
-    settings.add_argument("--doc", action="store_true", help="print the reference of every key instead")
-    from edge import ledger_command, show_command  # noqa: PLC0415 - see _up
+    add("settings", _print_settings, "print the effective settings, secrets masked").add_argument(
+        "--doc", action="store_true", help="print the reference of every key instead"
+    )
+    from edge import canary_command, ledger_command, show_command  # noqa: PLC0415 - see _up
 
     show_command.add_arguments(
         add(
@@ -213,6 +216,9 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
             "what became of a study or series, on one line of time",
             show_command.ABOUT,
         )
+    )
+    canary_command.add_arguments(
+        add("canary", canary_command.canary, "prove that a page reaches a pager", canary_command.ABOUT)
     )
     ledger = commands.add_parser("ledger", help="verify, back up, restore and export the agent's memory")
     ledger_command.add_subcommands(ledger)
@@ -236,15 +242,3 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
 
         quarantine_command.add_subcommands(quarantine)
     return parser
-
-
-_UP = """Starts four programs, each supervised, each with its own log in <state>/logs:
-  broker    an MQTT 5 broker on loopback (mqtt.mode = "external": yours instead)
-  triton    NVIDIA Triton with the CPU build of the model (triton.mode = "external": yours instead);
-            a first start downloads it into <state>/triton
-  receiver  `edge receive`: stores what scanners send over DICOM, durably, and does nothing else
-  agent     `edge run`: decodes while slices arrive, asks Triton, pages over MQTT, concludes every series"""
-
-_PAGER = """Subscribes where the escalation plans of [alerting] ring the role. Says `delivered` for every
-page by itself; `a` and Enter acknowledges the latest, `c` closes it, `q` ends. A reference for pager vendors:
-the contract is edge/mqtt/asyncapi.json."""

@@ -25,6 +25,7 @@ from edge.telemetry.events import (
     SpoolMeasured,
     TritonHealthChanged,
 )
+from edge.telemetry.proof_events import ProvenPageMeasured
 
 # The broker is there and will not take this one message: that is a right to be given, not an outage.
 _AWAY = frozenset(
@@ -109,6 +110,8 @@ class Conditions:
                 begun = Mode.OVERLOADED in self._now.modes
                 limit_s = self._limits.overload_s / (2 if begun else 1)
                 yield Mode.OVERLOADED, wait_s is not None and wait_s > limit_s
+            case ProvenPageMeasured(word=word):
+                yield Mode.PAGE_NOT_PROVEN, word not in ("", "proven")
             case SpoolMeasured(free_bytes=free):
                 yield Mode.DISK_SCARCE, free < self._limits.scarce_bytes
                 yield Mode.DISK_FULL, free <= self._limits.full_bytes

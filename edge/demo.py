@@ -193,6 +193,8 @@ def demo_environment(state_dir: Path) -> dict[str, str]:
     dicom, mqtt, grpc, http, triton_metrics, receiver, agent = (str(p) for p in _free_ports(7))
     return {
         "EDGE_APPLIANCE__NAME": "demo",
+        # Shorter than the first canary: the demo is about one patient.
+        "EDGE_CANARY__PERIOD_S": "0",
         "EDGE_APPLIANCE__STATE_DIR": str(state_dir),
         "EDGE_DICOM__PORT": dicom,
         "EDGE_DICOM__MIN_FREE_GIB": "0.2",

@@ -7,6 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from edge.domain.canary import Verdict
+from edge.ports import Clock
+from edge.settings import Settings
+
 WAIT_S = 2.0
 
 
@@ -24,7 +28,8 @@ class Diagnosis:
 class Probes:
     """What only a room can ask; each returns one line for a person or raises EdgeError with its advice.
 
-    `echo` is given host, port and called AE title; `certificate` tells how many seconds ours has left.
+    `echo` is given host, port and called AE title; `certificate` tells how many seconds ours has left,
+    `verdict` what the latest canary showed.
     """
 
     echo: Callable[[str, int, str], str]
@@ -32,6 +37,10 @@ class Probes:
     broker: Callable[[], str]
     models: Callable[[], str]
     certificate: Callable[[datetime], float]
+    verdict: Callable[[], Verdict | None]
+
+
+Check = Callable[[Settings, Probes, Clock], Diagnosis]
 
 
 def reachable(host: str) -> str:

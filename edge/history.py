@@ -15,6 +15,7 @@ from edge.domain.arrival import (
     DuplicateReceived,
     InstanceStored,
 )
+from edge.domain.canary import own_series
 from edge.domain.case import SeriesCase
 from edge.domain.completeness import Decision, Facts, Phase, SeriesEvent, decide
 from edge.domain.identity import AssociationId, SeriesInstanceUID, SopInstanceUID, made_up_series
@@ -193,14 +194,25 @@ def named_series(
     return None if uid == made_up_series(entry.instance.sop_instance_uid) else uid
 
 
-def attributed(
-    item: SliceRead | UnusableRead, remembered: Mapping[int, SeriesInstanceUID]
+def placed(
+    item: SliceRead | UnusableRead, remembered: Mapping[int, SeriesInstanceUID], key: bytes
 ) -> SliceRead | UnusableRead:
-    """A read that failed does not take an instance, or the frames read before, to another series."""
+    """The item in the series it is dealt with under.
+
+    A read that failed does not take an instance, or the frames read before, to another series; and what
+    claims to be of a canary and is none of its slices goes into a series of its own.
+    """
     uid = named_series(item.entry, remembered)
-    if isinstance(item, SliceRead) or item.content.series_known or uid is None:
+    if isinstance(item, UnusableRead) and not item.content.series_known and uid is not None:
+        item = replace(item, content=replace(item.content, series_instance_uid=uid, series_known=True))
+    described = item.content.header if isinstance(item, SliceRead) else item.content
+    own = own_series(key, described.series_instance_uid, described.sop_instance_uid)
+    if own == described.series_instance_uid:
         return item
-    return replace(item, content=replace(item.content, series_instance_uid=uid, series_known=True))
+    if isinstance(item, UnusableRead):
+        return replace(item, content=replace(item.content, series_instance_uid=own))
+    header = replace(item.content.header, series_instance_uid=own)
+    return replace(item, content=replace(item.content, header=header))
 
 
 @dataclass
@@ -212,3 +224,16 @@ class Progress:
     series_open: int = 0
     series_concluded: int = 0
     last_outcome_at: float | None = None
+
+    def opened(self, series: SeriesReference) -> None:
+        """A canary is work like any other, but no series that anybody waits for."""
+        self.series_open += not series.test
+
+    def given_up(self, series: SeriesReference) -> None:
+        self.series_open -= not series.test
+
+    def concluded(self, series: SeriesReference, now: float) -> None:
+        self.given_up(series)
+        if not series.test:
+            self.series_concluded += 1
+            self.last_outcome_at = now

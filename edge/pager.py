@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 
 from edge.clock import SystemClock
 from edge.domain.acknowledgement import Answer
+from edge.domain.canary import CANARY_ROLE
 from edge.errors import FixConfiguration, RejectInput, RetryPeer
-from edge.mqtt.message import AlertMessage
+from edge.mqtt.message import AlertMessage, CanaryMessage
 from edge.mqtt.notice_message import NoticeMessage
-from edge.mqtt.subscriber import AlertSubscriber, Received, format_page
+from edge.mqtt.subscriber import AlertSubscriber, Received, format_canary, format_page
 from edge.mqtt.topics import TEST_ALERT
 from edge.ports import Clock
 from edge.settings import Settings
@@ -21,10 +22,13 @@ from edge.settings import Settings
 PUBACK_S = 10.0
 LOOK_EVERY_S = 0.2
 BELL = "\a"
+# Roles that no escalation plan rings: the test pager, and whoever looks after the appliance.
 KEYS = {"a": Answer.ACKNOWLEDGED, "c": Answer.CLOSED}
 # What a role is shown besides its pages; and the role that hears of tests alone.
 NOT_RUNG = ("worklist", "notice")
 TESTER = "test"
+# Roles that no escalation plan rings: testers, the canary's pager, whoever looks after the appliance.
+_BESIDE_PLANS = {CANARY_ROLE: (TEST_ALERT,), TESTER: (TEST_ALERT, "notice"), "ops": ("notice",)}
 HELP = "Enter after each: a acknowledge the latest page, c close it, q quit"
 
 
@@ -56,6 +60,8 @@ class Pager:
         if isinstance(page.message, NoticeMessage) and page.key not in self._shown:
             self._shown.add(page.key)
             self.say(f"{page.at:%H:%M:%S} NOTICE {page.message.text}")
+        if isinstance(page.message, CanaryMessage):
+            self.say(f"{page.at:%H:%M:%S} {format_canary(page.message)}")
         if not isinstance(page.message, AlertMessage):
             return
         if page.key not in self._shown:
@@ -106,9 +112,9 @@ def run_pager(settings: Settings, choices: Choices, clock: Clock, say: Callable[
 
 def filters_of(settings: Settings, role: str) -> tuple[str, ...]:
     """Where the plans ring this role, of every appliance below the prefix, and what rings nobody."""
-    levels = (*settings.alerting.topics_of(role), *NOT_RUNG) if role != TESTER else (TEST_ALERT, "notice")
+    levels = _BESIDE_PLANS.get(role) or (*settings.alerting.topics_of(role), *NOT_RUNG)
     if levels == NOT_RUNG:
-        known = ", ".join((*settings.alerting.roles, TESTER))
+        known = ", ".join((*settings.alerting.roles, *_BESIDE_PLANS))
         raise FixConfiguration(
             f"no escalation plan rings the role {role!r}", hint=f"Roles of [alerting]: {known}."
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
 from edge.alert_watch import AlertWatch
@@ -13,7 +13,7 @@ from edge.errors import where
 from edge.mqtt.answers import AnswerReader
 from edge.mqtt.channel import MqttChannel
 from edge.mqtt.drafts import AlertMessages, summarise
-from edge.mqtt.drafts import Progress as HeartbeatProgress
+from edge.mqtt.progress import Progress as HeartbeatProgress
 from edge.mqtt.quiet_notices import NoticeMessages
 from edge.mqtt.topics import Topics
 from edge.ports import OutboundMessage
@@ -28,9 +28,17 @@ from edge.telemetry.events import TaskFailed
 
 @asynccontextmanager
 async def publishing(
-    settings: Settings, ledger: SqliteLedger, messages: AlertMessages, pulse: Pulse, clock: SystemClock
+    settings: Settings,
+    ledger: SqliteLedger,
+    messages: AlertMessages,
+    pulse: Pulse,
+    clock: SystemClock,
+    turned: Callable[[str], None] = lambda _: None,
 ) -> AsyncGenerator[None]:
-    """Outbox, answers and what becomes of alerts; what is unsent at the end stays in the outbox."""
+    """Outbox, answers and what becomes of alerts; what is unsent at the end stays in the outbox.
+
+    `turned` is told when the outbox or the alerts have come round once more.
+    """
     # The client id is the appliance's name, so that a second appliance of that name is noticed.
     channel = MqttChannel(settings.mqtt, settings.appliance.name, messages.presence(clock), pulse.emit)
 
@@ -58,6 +66,11 @@ async def publishing(
             inference_wait_s=pulse.conditions.wait_s,
             quiet=tuple(dict.fromkeys(q.kind for q in quiet.in_force)),
             held=quiet.held,
+            messages_published=pulse.messages_published,
+            proven_page_age_s=pulse.proof.proven_age_s if pulse.proof else None,
+            canary=pulse.proof.word if pulse.proof else "",
+            clock_synchronised=pulse.clock_watch.synchronised if pulse.clock_watch else None,
+            clock_drift_s=pulse.clock_watch.drift.drift_s if pulse.clock_watch else 0.0,
         )
         return messages.heartbeat(clock.utc(), progress)
 
@@ -71,8 +84,17 @@ async def publishing(
         heartbeat=heartbeat,
         status=status,
         register=ledger.alerts,
+        turned=lambda: turned("outbox"),
     )
-    watch = AlertWatch(ledger.alerts, messages, settings.alerting, clock, pulse.emit, afterwards=quiet.turn)
+    watch = AlertWatch(
+        ledger.alerts,
+        messages,
+        settings.alerting,
+        clock,
+        pulse.emit,
+        afterwards=quiet.turn,
+        turned=lambda: turned("alerts"),
+    )
     ledger.on_enqueued(watch.look)
     answers = AnswerReader(
         settings.mqtt,

@@ -224,6 +224,7 @@ def _settled(outcome: Outcome, settle_s: float) -> SeriesSettled:
         settle_s=settle_s,
         last_slice_to_settled_s=(outcome.settled_at - outcome.last_slice_received_at).total_seconds(),
         degraded=outcome.degraded,
+        test=outcome.series.test,
     )
 
 

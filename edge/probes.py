@@ -6,13 +6,14 @@ import asyncio
 from contextlib import closing
 from datetime import datetime
 
-from edge.check import Probes
 from edge.clock import SystemClock
+from edge.diagnosis import Probes
 from edge.dicom.echo import echo
 from edge.dicom.tls_gate import credentials
 from edge.errors import RetryPeer
 from edge.mqtt.subscriber import AlertSubscriber
 from edge.settings import Settings
+from edge.spool.verdict_file import latest_verdict
 from edge.triton.canary import load_canary
 from edge.triton.client import TritonServer
 from edge.triton.model_check import check_model
@@ -28,6 +29,7 @@ def probes(settings: Settings) -> Probes:
         broker=lambda: _broker(settings),
         models=lambda: _models(settings),
         certificate=lambda now: _certificate(settings, now),
+        verdict=lambda: latest_verdict(settings.appliance.state_dir),
     )
 
 

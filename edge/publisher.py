@@ -60,8 +60,9 @@ class Publisher:
         status: Callable[[], OutboundMessage | None] = lambda: None,
         register: AlertRegister | None = None,
         jitter: Callable[[], float] = random.random,
+        turned: Callable[[], None] = lambda: None,
     ) -> None:
-        """`status` is published whenever it returns another message than before."""
+        """`status` goes out whenever it changed; `turned` hears of every look and attempt that ended."""
         self._register = register
         self._ledger = ledger
         self._channel = channel
@@ -71,7 +72,7 @@ class Publisher:
         self._summarise = summarise
         self._heartbeat = heartbeat
         self._status = status
-        self._jitter = jitter
+        self._jitter, self._turned = jitter, turned
         self._woken = threading.Event()
         self._stopping = threading.Event()
         self._failures = 0
@@ -111,8 +112,10 @@ class Publisher:
             self._say_how_it_is()
         except NotPublished:
             self._failures += 1
+            self._turned()
             return self._backoff_s()
         self._failures = 0
+        self._turned()
         return LOOK_EVERY_S
 
     def _drain(self) -> None:
@@ -177,6 +180,7 @@ class Publisher:
         now = self._clock.utc()
         self._ledger.published(pending.sequence, receipt, now)
         del self._unmarked[pending.sequence]
+        self._turned()
         self._expired.discard(pending.sequence)
         self._postponed.done(pending.sequence)
         queued_s = _age_s(now, pending.enqueued_at)
@@ -202,6 +206,8 @@ class Publisher:
         """Told once; the message still goes out, and its expiry at the broker starts afresh."""
         age_s = _age_s(self._clock.utc(), pending.enqueued_at) or 0.0
         expiry_s = pending.message.expiry_s
+        if summary.kind == "test":
+            return  # nobody waits for it
         if expiry_s and age_s > expiry_s and pending.sequence not in self._expired:
             self._expired.add(pending.sequence)
             self._emit(MessageExpired(summary.kind, age_s))

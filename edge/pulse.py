@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from edge.clock_watch import ClockWatch
 from edge.conditions import Conditions, Limits
 from edge.history import Progress
 from edge.ports import Clock
+from edge.proof import Proof
 from edge.telemetry.events import (
     BrokerConnectionChanged,
     Happening,
+    MessagePublished,
     ProgressMeasured,
     SlabInferred,
     TritonHealthChanged,
 )
+from edge.watchdog import Watchdog
 
 # An agent that has not looked at the journal for this long is stuck, whatever else still moves.
 STUCK_S = 15.0
@@ -25,7 +29,10 @@ class Pulse:
 
     def __init__(self, emit: Callable[[Happening], None], clock: Clock, limits: Limits = NO_LIMITS) -> None:
         self.progress = Progress()
-        self.slabs_inferred = 0
+        self.slabs_inferred = self.messages_published = 0
+        self.proof: Proof | None = None
+        self.clock_watch: ClockWatch | None = None
+        self.watchdog: Watchdog | None = None
         self.triton = "unknown"
         self.broker_connected = False
         self.conditions = Conditions(emit, clock, limits)
@@ -36,6 +43,8 @@ class Pulse:
         match happening:
             case SlabInferred():
                 self.slabs_inferred += 1
+            case MessagePublished():
+                self.messages_published += 1
             case TritonHealthChanged(health=health):
                 self.triton = health
             case BrokerConnectionChanged(connected=connected):
@@ -47,6 +56,8 @@ class Pulse:
     def looked(self) -> None:
         """The agent has come round to its journal."""
         self._looked_at = self._clock.monotonic()
+        if self.watchdog is not None:
+            self.watchdog.turned("journal")
         self._emit(ProgressMeasured(self.progress.last_sequence))
 
     @property

@@ -11,7 +11,9 @@ from contextlib import ExitStack, closing
 from edge import __version__
 from edge.audit_wiring import auditing
 from edge.clock import SystemClock
+from edge.domain.canary import Part
 from edge.errors import where
+from edge.proof import Blame
 from edge.receiver_workers import BLANKS, Workers, receiver_on
 from edge.settings import Settings
 from edge.signals import stop_requested
@@ -28,6 +30,7 @@ from edge.telemetry.events import (
     RanAsRoot,
     TaskFailed,
 )
+from edge.watchdog import Watchdog
 
 _GIB = 1024**3
 _LOOK_FOR_REMOVALS_S, _BETWEEN_REMOVALS_S, _AFTER_TROUBLE_S = 2.0, 0.1, 60.0
@@ -52,7 +55,15 @@ def run_receiver(settings: Settings, workers: int = 0) -> None:
             audit.emit(RanAsRoot("receiver"))
         found = inbox.recover()
         further = Workers(settings, (workers or settings.dicom.workers) - 1, inbox, audit.emit, held)
-        receiver = receiver_on(inbox, settings, audit.emit, share_port=bool(further))
+        watchdog = Watchdog(("accept", "store", "proof", *(("accept_tls",) if settings.dicom_tls.on else ())))
+        blame = Blame(state_dir, (Part.RECEIVER,), clock)
+
+        def turned(part: str) -> None:
+            watchdog.turned(part)
+            if not blame.stuck():
+                watchdog.turned("proof")
+
+        receiver = receiver_on(inbox, settings, audit.emit, share_port=bool(further), turned=turned)
         endpoint = TelemetryEndpoint(
             settings.telemetry.host,
             settings.telemetry.receiver_port,
@@ -70,7 +81,9 @@ def run_receiver(settings: Settings, workers: int = 0) -> None:
             further.start()
             ends.callback(further.stop)
             audit.emit(ApplianceStarted("receiver", __version__, f"recovered {found}"))
+            watchdog.ready()
             receiver.serve(stopping)
+            watchdog.stopping()
             audit.emit(ApplianceStopping("receiver", "signal"))
 
 

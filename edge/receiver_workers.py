@@ -132,7 +132,12 @@ def work(settings: Settings, telling: Connection, _held: Held) -> None:
 
 
 def receiver_on(
-    inbox: Inbox, settings: Settings, emit: Callable[[Happening], None], *, share_port: bool
+    inbox: Inbox,
+    settings: Settings,
+    emit: Callable[[Happening], None],
+    *,
+    share_port: bool,
+    turned: Callable[[str], None] = lambda _: None,
 ) -> Receiver:
     """The receiver of one process, on the plain port and, where it is on, the TLS port beside it."""
     clock = SystemClock()
@@ -144,7 +149,14 @@ def receiver_on(
         listeners.append(Listener(settings.dicom.host, settings.dicom_tls.port, gate))
     services = (VERIFICATION, *Announcing(inbox, emit).services())
     return Receiver(
-        settings.dicom, inbox, clock, emit, services=services, listeners=listeners, share_port=share_port
+        settings.dicom,
+        inbox,
+        clock,
+        emit,
+        services=services,
+        listeners=listeners,
+        share_port=share_port,
+        turned=turned,
     )
 
 

@@ -15,6 +15,7 @@ from edge.peer_settings import DicomTlsSettings, PeerSettings, Place, Port, Titl
 from edge.peer_settings import Section as _Section
 from edge.settings_alerting import AlertingSettings
 from edge.settings_audit import AuditSettings
+from edge.settings_canary import CanarySettings
 from edge.settings_second_channel import HookSettings, MailSettings
 
 ENVIRONMENT_PREFIX = "EDGE_"
@@ -220,9 +221,7 @@ class TelemetrySettings(_Section):
     log_format: Literal["auto", "text", "json"] = Field(
         default="auto", description="auto: text on a terminal."
     )
-    log_level: Literal["debug", "info", "warning", "error"] = Field(
-        default="info", description="Least level."
-    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least.")
 
 
 class Settings(_Section):
@@ -238,6 +237,7 @@ class Settings(_Section):
     alerting: AlertingSettings = Field(default_factory=lambda: AlertingSettings())
     hook: HookSettings = Field(default_factory=lambda: HookSettings())
     mail: MailSettings = Field(default_factory=lambda: MailSettings())
+    canary: CanarySettings = Field(default_factory=lambda: CanarySettings())
     completeness: CompletenessSettings = Field(default_factory=lambda: CompletenessSettings())
     retention: RetentionSettings = Field(default_factory=lambda: RetentionSettings())
     audit: AuditSettings = Field(default_factory=lambda: AuditSettings())

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
+from edge.domain.canary import CANARY_ROLE
 from edge.settings import Settings
 
 _OTHERS_MAY_READ = 0o077
@@ -25,6 +26,7 @@ def contradictions(settings: Settings) -> list[str]:
         *_hook(settings),
         *_mail(settings),
         *_audit(settings),
+        *_canary(settings),
     ]
 
 
@@ -156,6 +158,13 @@ def _audit(settings: Settings) -> Iterator[str]:
         yield from _file_is_there(f"audit.{name}", path)
     if audit.key_file is not None:
         yield from _only_ours("audit.key_file", audit.key_file)
+
+
+def _canary(settings: Settings) -> Iterator[str]:
+    if settings.canary.on and settings.canary.timeout_s >= settings.canary.period_s:
+        yield "canary.timeout_s: must be shorter than canary.period_s"
+    if CANARY_ROLE in settings.alerting.roles:
+        yield f"alerting: the role {CANARY_ROLE!r} is the test pager's; no plan can ring it"
 
 
 def _file_is_there(key: str, path: Path) -> Iterator[str]:

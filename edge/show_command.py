@@ -50,7 +50,8 @@ def show(args: argparse.Namespace) -> int:
 def lines(one: SeriesTimeline, *, identifiers: bool) -> Iterator[str]:
     """For a terminal."""
     study, scanner = one.study_token or "not known yet", one.scanner or "not known yet"
-    yield f"series {one.series_token}  study {study}  scanner {scanner}"
+    mark = "TEST " if one.test else ""
+    yield f"{mark}series {one.series_token}  study {study}  scanner {scanner}"
     if identifiers:
         yield f"  Series Instance UID {one.series_instance_uid or 'not known'}"
     if one.events:

@@ -52,6 +52,8 @@ def start_appliance(
     telemetry = settings.telemetry
     specs.append(_ours("receive", "receiver", telemetry.receiver_port, settings, environment))
     specs.append(_ours("run", "agent", telemetry.agent_port, settings, environment))
+    if settings.canary.on:
+        specs.append(_canary(environment))
     supervisor = Supervisor(state_dir / "logs", SystemClock(), say)
     try:
         supervisor.start(specs, READY_S)
@@ -79,15 +81,25 @@ def where_it_listens(settings: Settings) -> str:
     return "\n".join(lines)
 
 
+def _canary(environment: Mapping[str, str]) -> LaunchSpec:
+    """Nothing waits for it: its first verdict comes half a minute later."""
+    argv = (sys.executable, "-m", "edge", "canary", "--watch")
+    return LaunchSpec("canary", argv, _with_package(environment), ready=lambda: True, stop_timeout_s=5.0)
+
+
+def _with_package(environment: Mapping[str, str]) -> Mapping[str, str]:
+    package = Path(__file__).resolve().parent.parent
+    search = os.pathsep.join([str(package), environment.get("PYTHONPATH", "")]).rstrip(os.pathsep)
+    return {**environment, "PYTHONPATH": search}
+
+
 def _ours(
     command: str, name: str, port: int, settings: Settings, environment: Mapping[str, str]
 ) -> LaunchSpec:
-    package = Path(__file__).resolve().parent.parent
-    search = os.pathsep.join([str(package), environment.get("PYTHONPATH", "")]).rstrip(os.pathsep)
     return LaunchSpec(
         name=name,
         argv=(sys.executable, "-m", "edge", command),
-        environment={**environment, "PYTHONPATH": search},
+        environment=_with_package(environment),
         ready=lambda: _healthy(settings.telemetry.host, port, name),
         stop_timeout_s=15.0,
     )

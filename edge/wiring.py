@@ -14,10 +14,12 @@ from edge.audit_agent_wiring import sending_audit, transfers_told
 from edge.audit_trail import AuditTrail
 from edge.audit_wiring import auditing
 from edge.clock import SystemClock
+from edge.clock_watch import ClockWatch
 from edge.conditions import limits_of
 from edge.dicom.decoder_pool import DecoderPool
 from edge.dicom.decoder_process import DecoderLimits
 from edge.dicom.reader import DicomReader
+from edge.domain.canary import Part
 from edge.domain.scanner import Scanners
 from edge.errors import where
 from edge.intake import take
@@ -26,6 +28,7 @@ from edge.mqtt.drafts import AlertMessages
 from edge.overload import measure_queue
 from edge.paging_wiring import publishing
 from edge.ports import Ledger
+from edge.proof import Blame, Proof
 from edge.pulse import Pulse
 from edge.reconstructions import Reconstructions
 from edge.retention import measure, retain, rules_of
@@ -48,9 +51,14 @@ from edge.triton.embedded import stop_server
 from edge.triton.fallback import OnnxWorker
 from edge.triton.model_check import check_model
 from edge.triton.restarts import RestartRemedy
+from edge.watchdog import Watchdog
 
 # A known answer takes milliseconds; a server that needs longer than this for it hangs.
 CANARY_S = 2.0
+# What has to come round again and again for systemd not to restart the agent.
+PARTS = ("journal", "inference", "outbox", "alerts", "proof")
+# An attempt at inference is bounded by triton.deadline_s; a minute without the end of any is no attempt.
+STANDS_STILL_S = 60.0
 # About 250 slices of 512x512; a slice that is needed again later is read again.
 DECODED_BYTES = 128 * 1024**2
 
@@ -82,6 +90,10 @@ async def _agent(
 ) -> None:
     clock, state_dir = SystemClock(), settings.appliance.state_dir
     pulse = Pulse(audit.emit, clock, limits_of(settings))
+    proof = pulse.proof = Proof(state_dir, settings.canary, clock, pulse.emit)
+    clock_watch = pulse.clock_watch = ClockWatch(clock, pulse.emit)
+    watchdog = pulse.watchdog = Watchdog(PARTS)
+    blame = Blame(state_dir, (Part.AGENT, Part.OUTBOX), clock)
     folder = settings.models.repository / settings.models.active
     check_model(folder)
     messages = AlertMessages(settings)
@@ -116,7 +128,7 @@ async def _agent(
             if audit.on:
                 taken = transfers_told(state_dir, journal, ledger, audit, known.begin).over(taken)
             async with (
-                publishing(settings, ledger, messages, pulse, clock),
+                publishing(settings, ledger, messages, pulse, clock, watchdog.turned),
                 second_channels(settings, ledger, clock, pulse.emit),
                 sending_audit(settings, clock, pulse.emit),
                 asyncio.TaskGroup() as tasks,
@@ -125,7 +137,9 @@ async def _agent(
                 running = [
                     tasks.create_task(dispatcher.run()),
                     tasks.create_task(agent.run(taken)),
-                    tasks.create_task(_watch(ledger)),
+                    tasks.create_task(
+                        _watch(ledger, proof, clock_watch, dispatcher.stands_still, blame, watchdog)
+                    ),
                     tasks.create_task(measure(state_dir, pulse.emit)),
                     tasks.create_task(measure_queue(dispatcher.load, around.backlog, pulse.emit)),
                     tasks.create_task(
@@ -138,7 +152,9 @@ async def _agent(
                         )
                     ),
                 ]
+                watchdog.ready()
                 await stopping.wait()
+                watchdog.stopping()
                 pulse.emit(ApplianceStopping("agent", "signal"))
                 for task in running:
                     task.cancel()
@@ -177,10 +193,23 @@ async def _inference(
             await fallback.close()
 
 
-async def _watch(ledger: Ledger) -> None:
+async def _watch(
+    ledger: Ledger,
+    proof: Proof,
+    clock_watch: ClockWatch,
+    stands_still: Callable[[float], bool],
+    blame: Blame,
+    watchdog: Watchdog,
+) -> None:
     """Ends the agent by OSError when its ledger can keep nothing any more; a supervisor starts it afresh."""
     while True:
         ledger.check()
+        proof.look()
+        clock_watch.look()
+        if not stands_still(STANDS_STILL_S):
+            watchdog.turned("inference")
+        if not blame.stuck():
+            watchdog.turned("proof")
         await asyncio.sleep(1.0)
 
 
@@ -204,7 +233,9 @@ def _limits(reading: ReadingSettings) -> DecoderLimits:
 def _health(pulse: Pulse) -> Health:
     modes = ", ".join(pulse.conditions.now.names)
     facts = {"triton": pulse.triton, "broker": pulse.broker_connected, "modes": modes}
-    return Health(pulse.alive, {**facts, "series_open": pulse.progress.series_open})
+    canary = pulse.proof.word if pulse.proof else ""
+    more = {"series_open": pulse.progress.series_open, "canary": canary}
+    return Health(pulse.alive, {**facts, **more})
 
 
 def _emitter(settings: Settings, role: str) -> Emitter:

@@ -59,6 +59,14 @@ from edge.telemetry.events import (
     TaskFailed,
     TritonHealthChanged,
 )
+from edge.telemetry.proof_events import (
+    CanaryFailed,
+    CanaryObserved,
+    CanaryProven,
+    ClockMeasured,
+    ClockStepped,
+    ProvenPageMeasured,
+)
 from edge.telemetry.quiet_events import (
     BudgetMeasured,
     BudgetSpent,
@@ -103,6 +111,12 @@ ONE_OF_EACH: tuple[Happening, ...] = (
     TritonHealthChanged("serving", "the canary gave its known answer"),
     SeriesOpened(TOKEN, 0, "er-scanner"),
     SeriesSettled(TOKEN, 0, "finding", "released", 36, 0.2, 0.4, degraded=True),
+    CanaryProven(1.4),
+    CanaryFailed("outbox", "queued", "not_published", 60.0),
+    CanaryObserved("outbox", 60.0),
+    ProvenPageMeasured(1800.0, 900.0),
+    ClockStepped(-3600.0),
+    ClockMeasured(0.01, False),
     SeriesRemovalRequested(TOKEN, "space", 19_000_000),
     InstancesRemoved(36, 19_000_000),
     AlertRaised(TOKEN, "preliminary", "hyperdensity", "critical"),

@@ -8,6 +8,7 @@ from typing import Self
 
 from edge.dicom.peers import Mismatch, Peer, PeerRow, mismatch
 from edge.dicom.upper_layer.reasons import RejectReason
+from edge.domain.canary import CANARY_AE_TITLE
 from edge.domain.identity import AETitle
 from edge.settings import DicomSettings
 
@@ -24,7 +25,10 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """Whom the receiver talks to: rows of dicom.peers, else an allow-list; an empty one admits any."""
+    """Whom the receiver talks to: rows of dicom.peers, else an allow-list; an empty one admits any.
+
+    `host` is where it listens: the canary of this very machine needs no row.
+    """
 
     ae_title: str
     calling_ae_titles: frozenset[str]
@@ -32,6 +36,7 @@ class Admission:
     max_per_address: int
     max_per_ae_title: int
     peers: tuple[PeerRow, ...] = ()
+    host: str = ""
 
     @classmethod
     def from_settings(cls, settings: DicomSettings) -> Self:
@@ -42,6 +47,7 @@ class Admission:
             settings.max_associations_per_address,
             settings.max_associations_per_ae_title,
             tuple(PeerRow.from_settings(one) for one in settings.peers),
+            settings.host,
         )
 
     def admit(
@@ -54,9 +60,11 @@ class Admission:
         if called.strip(" ") != self.ae_title:
             return Refusal(RejectReason.CALLED_AE_TITLE_NOT_RECOGNIZED)
         title = _valid(calling)
-        if title is None or (self.calling_ae_titles and title not in self.calling_ae_titles):
+        listed = title in self.calling_ae_titles or not self.calling_ae_titles
+        ours = title == CANARY_AE_TITLE and self._on_this_machine(peer)
+        if title is None or not (listed or ours):
             return Refusal(RejectReason.CALLING_AE_TITLE_NOT_RECOGNIZED)
-        missed = mismatch(self.peers, title, peer) if self.peers else None
+        missed = mismatch(self.peers, title, peer) if self.peers and not ours else None
         if missed is not None:
             return Refusal(RejectReason.CALLING_AE_TITLE_NOT_RECOGNIZED, missed)
         open_now = list(others)
@@ -67,6 +75,10 @@ class Admission:
         ):
             return Refusal(RejectReason.LOCAL_LIMIT_EXCEEDED)
         return None
+
+    def _on_this_machine(self, peer: Peer) -> bool:
+        address = peer.address.removeprefix("::ffff:")
+        return address in ("::1", self.host) or address.startswith("127.")
 
 
 def _valid(title: str) -> AETitle | None:

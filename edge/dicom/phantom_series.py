@@ -11,6 +11,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian
 from pydicom.valuerep import format_number_as_ds
 
+from edge.dicom.send_plan import GivenUids
 from edge.dicom.slice_header import CT_IMAGE_STORAGE
 from edge.dicom.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from edge.domain.identity import derived_uid
@@ -26,15 +27,24 @@ def phantom_instances(
     patient_id: str = "PHANTOM",
     accession_number: str = "",
     uid_seed: str | None = None,
+    uids: GivenUids | None = None,
 ) -> list[Dataset]:
     """One Explicit VR Little Endian data set with file meta per slice, feet to head.
 
-    UIDs derive from `uid_seed`, or from voxels and geometry, so the same phantom is the same series;
-    `now` is the time of the study.
+    Without `uids` they derive from `uid_seed`, or from voxels and geometry, so the same phantom is the same
+    series; `now` is the time of the study.
     """
     seed = uid_seed if uid_seed is not None else _fingerprint(phantom)
-    common = _common(phantom, seed, now, patient_id, accession_number)
-    return [_instance(common, phantom, seed, k) for k in range(len(phantom.voxels_zyx_hu))]
+    count = len(phantom.voxels_zyx_hu)
+    named = uids or GivenUids(
+        study=derived_uid("phantom study", seed),
+        series=derived_uid("phantom series", seed),
+        instances=tuple(derived_uid("phantom instance", seed, str(k)) for k in range(count)),
+    )
+    common = _common(phantom, now, patient_id, accession_number)
+    common.StudyInstanceUID, common.SeriesInstanceUID = named.study, named.series
+    common.FrameOfReferenceUID = derived_uid("phantom frame of reference", seed)
+    return [_instance(common, phantom, named.instances[k], k) for k in range(count)]
 
 
 def _fingerprint(phantom: HeadPhantom) -> str:
@@ -48,9 +58,7 @@ def _ds(value: float) -> str:
     return format_number_as_ds(float(value))
 
 
-def _common(
-    phantom: HeadPhantom, seed: str, now: datetime, patient_id: str, accession_number: str
-) -> Dataset:
+def _common(phantom: HeadPhantom, now: datetime, patient_id: str, accession_number: str) -> Dataset:
     """Patient, study, series, frame of reference, equipment and everything else the slices share."""
     scan = phantom.acquisition
     ds = Dataset()
@@ -80,9 +88,6 @@ def _common(
     ds.GantryDetectorTilt = _ds(scan.tilt_deg)
     ds.ConvolutionKernel = "STANDARD"
     ds.PatientPosition = "HFS"
-    ds.StudyInstanceUID = derived_uid("phantom study", seed)
-    ds.SeriesInstanceUID = derived_uid("phantom series", seed)
-    ds.FrameOfReferenceUID = derived_uid("phantom frame of reference", seed)
     ds.StudyID = "1"
     ds.SeriesNumber = "1"
     ds.AcquisitionNumber = "1"
@@ -111,9 +116,9 @@ def _add_pixel_description(ds: Dataset, phantom: HeadPhantom) -> None:
     ds.RescaleType = "HU"
 
 
-def _instance(common: Dataset, phantom: HeadPhantom, seed: str, k: int) -> Dataset:
+def _instance(common: Dataset, phantom: HeadPhantom, uid: str, k: int) -> Dataset:
     ds = deepcopy(common)
-    ds.SOPInstanceUID = derived_uid("phantom instance", seed, str(k))
+    ds.SOPInstanceUID = uid
     ds.InstanceNumber = str(k + 1)
     ds.ImagePositionPatient = [_ds(c) for c in phantom.image_positions_lps_mm[k]]
     stored = phantom.voxels_zyx_hu[k].astype(np.int32) - int(ds.RescaleIntercept)

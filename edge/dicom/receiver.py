@@ -38,6 +38,7 @@ class Receiver:
 
     `services` are what it answers besides storage. Without `listeners` it is dicom.host and dicom.port;
     with `share_port` other processes may listen there as well (SO_REUSEPORT), the kernel deals out.
+    `turned` is told when a part has come round: accept, accept_tls, store.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class Receiver:
         services: Iterable[Service] = (VERIFICATION,),
         listeners: Iterable[Listener] = (),
         share_port: bool = False,
+        turned: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._settings = settings
         self._store = store
@@ -57,6 +59,7 @@ class Receiver:
         self._emit = emit
         self._listeners = tuple(listeners) or (Listener(settings.host, settings.port),)
         self._share_port = share_port
+        self._turned = turned
         self._offer = Offer(settings, services)
         self._patience = Patience.from_settings(settings)
         admission = Admission.from_settings(settings)
@@ -85,6 +88,7 @@ class Receiver:
         while True:
             self._intake.retry_ends()
             self._store.check()
+            self._turned("store")
             measuring = rounds % _MEASURE_EVERY == 0
             if measuring:
                 self._emit(SpoolMeasured(self._store.free_bytes()))
@@ -133,9 +137,15 @@ class Receiver:
             ) from error
 
     def _accept(self, listening: socket.socket, tls: TlsEntrance | None) -> None:
+        part = "accept" if tls is None else "accept_tls"
+        # Looked for in vain is a turn too; a thread that hangs says nothing any more.
+        listening.settimeout(_WATCH_S)
         while not self._stopping.is_set():
+            self._turned(part)
             try:
                 accepted, address = listening.accept()
+            except TimeoutError:
+                continue
             except OSError:
                 # Out of descriptors, or gone before it was accepted: what has begun goes on meanwhile.
                 if self._stopping.wait(_AFTER_FAILED_ACCEPT_S):

@@ -31,6 +31,15 @@ class MppsEnd(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class GivenUids:
+    """Names for a phantom instead of derived ones; `instances` feet to head, one for each slice."""
+
+    study: str
+    series: str
+    instances: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class PhantomSource:
     """A synthetic head; equal `uid_seed` gives equal UIDs, None derives them from the voxels.
 
@@ -44,6 +53,7 @@ class PhantomSource:
     accession_number: str = ""
     uid_seed: str | None = None
     repeatable: bool = True
+    uids: GivenUids | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +79,8 @@ class SendPlan:
     `gap` are places in each series (0 is the first slice) that are never sent; `abort_after` aborts
     the association after that many sends and ends the run; `duplicates` instances are sent twice;
     `slices_per_s` None is as fast as the receiver answers; `tls` None is plain DICOM; `mpps` says that
-    a procedure step goes with it, which names what `gap` leaves out too. Raises ValueError for what cannot
-    be sent.
+    a procedure step goes with it, which names what `gap` leaves out too; `answer_s` is the longest wait for
+    an answer. Raises ValueError for what cannot be sent.
     """
 
     sources: tuple[PhantomSource | FolderSource, ...]
@@ -89,6 +99,7 @@ class SendPlan:
     transfer_syntax: str | None = None
     tls: TlsFiles | None = None
     mpps: MppsEnd | None = None
+    answer_s: float = 60.0
 
     def __post_init__(self) -> None:
         if not self.sources:

@@ -67,6 +67,7 @@ def _phantom(source: PhantomSource, transfer_syntax: str | None, now: datetime) 
         patient_id=source.patient_id,
         accession_number=source.accession_number,
         uid_seed=source.uid_seed,
+        uids=source.uids,
     )
     return [_in_memory(_in_syntax(ds, transfer_syntax)) for ds in instances]
 

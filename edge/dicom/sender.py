@@ -31,7 +31,6 @@ from edge.ports import Clock
 _config.STORE_SEND_CHUNKED_DATASET = True
 _config.LOG_HANDLER_LEVEL = "none"
 
-_ANSWER_S = 60.0
 _CONNECT_S = 10.0
 _MAX_PDU_BYTES = 131072
 
@@ -142,9 +141,9 @@ class _Scanner:
         entity = ApplicationEntity(self._plan.calling_ae_title)
         entity.implementation_class_uid = IMPLEMENTATION_CLASS_UID
         entity.implementation_version_name = IMPLEMENTATION_VERSION_NAME
-        entity.dimse_timeout = entity.acse_timeout = _ANSWER_S
+        entity.dimse_timeout = entity.acse_timeout = self._plan.answer_s
         entity.network_timeout = None
-        entity.connection_timeout = _CONNECT_S
+        entity.connection_timeout = min(_CONNECT_S, self._plan.answer_s)
         associate = cast(
             "Callable[..., Association]",
             entity.associate,  # pyright: ignore[reportUnknownMemberType] # its handlers are untyped

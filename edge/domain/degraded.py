@@ -17,6 +17,7 @@ class Mode(StrEnum):
     DISK_FULL = "disk_full"
     TRITON_DOWN = "triton_down"
     BROKER_AWAY = "broker_away"
+    PAGE_NOT_PROVEN = "page_not_proven"
     SECOND_CHANNEL_FAILING = "second_channel_failing"
     PAGES_UNANSWERED = "pages_unanswered"
     OVERLOADED = "overloaded"
@@ -62,6 +63,14 @@ CONSEQUENCES: Mapping[Mode, Consequences] = {
         ops="edge_broker_connected 0, edge_outbox_oldest_age_seconds grows, the Will says offline",
         lost="nothing: every message waits in the outbox and goes out under its old key",
         lasts="until it answers again: 2 s more at most",
+        urgent=True,
+    ),
+    Mode.PAGE_NOT_PROVEN: Consequences(
+        fault="a test head did not get through to a test pager, or none was sent for two periods",
+        staff="pages may not reach anybody, for a reason that nothing else here has named",
+        ops="edge_canary_failing names the part, edge_proven_page_age_seconds grows; see `edge canary`",
+        lost="nothing: a real head stops where the test did, and goes on from there",
+        lasts="until a test page is answered; while one fails, the next goes out within a minute",
         urgent=True,
     ),
     Mode.SECOND_CHANNEL_FAILING: Consequences(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from edge.domain.canary import is_canary
 from edge.domain.finding import FindingRule
 from edge.domain.identity import SopInstanceUID, StudyInstanceUID, token
 from edge.domain.outcome import ModelIdentity, SeriesReference
@@ -44,6 +45,6 @@ def series_reference(
         scanner=scanner.alias,
         revision=revision,
         predecessor=predecessor,
-        test=scanner.test,
+        test=scanner.test or is_canary(key, first.series_instance_uid),
         ae_title=scanner.ae_title,
     )

@@ -9,18 +9,19 @@ from enum import StrEnum
 
 
 class Verdict(StrEnum):
-    """AGE and SPACE remove; the others say, in this order of weight, why the pixels stay."""
+    """AGE, SPACE and TEST remove; the others say, in this order of weight, why the pixels stay."""
 
     UNFINISHED = "unfinished"
     ALERT_OPEN = "alert_open"
     RECENT = "recent"
     AGE = "age"
+    TEST = "test"
     SPACE = "space"
     ROOM_LEFT = "room_left"
 
     @property
     def removes(self) -> bool:
-        return self in {Verdict.AGE, Verdict.SPACE}
+        return self in {Verdict.AGE, Verdict.SPACE, Verdict.TEST}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ class StoredSeries:
     finished: bool
     alert_open: bool
     size_bytes: int
+    test: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +52,16 @@ def judge(
     """A verdict on every series, oldest outcome first; what age removes counts for the space as well."""
     verdicts: list[tuple[StoredSeries, Verdict]] = []
     ordered = sorted(stored, key=lambda series: series.settled_at)
-    by_age = [s for s in ordered if _bound(s, rules, now) is None and now - s.settled_at > rules.longest]
+    by_age = [
+        s
+        for s in ordered
+        if not s.test and _bound(s, rules, now) is None and now - s.settled_at > rules.longest
+    ]
     expected = free_bytes + sum(series.size_bytes for series in by_age)
     for series in ordered:
+        if series.test and series.finished:
+            verdicts.append((series, Verdict.TEST))
+            continue
         bound = _bound(series, rules, now)
         if bound is not None:
             verdicts.append((series, bound))

@@ -12,15 +12,17 @@ from pydantic import ValidationError
 from edge import __version__
 from edge.alert_ports import MessageSummary
 from edge.domain.alert import Alert, AlertStatus
+from edge.domain.canary import Verdict
 from edge.domain.degraded import Condition, Mode
 from edge.domain.escalation import Rung, Step
-from edge.domain.outcome import Outcome
+from edge.domain.outcome import Outcome, SeriesReference
 from edge.domain.queueing import said_wait_s
 from edge.domain.quiet import QuietKind
 from edge.mqtt.answer import CONTENT_TYPE
 from edge.mqtt.message import (
     ANY_MESSAGE,
     AlertMessage,
+    CanaryMessage,
     EscalationWords,
     HeartbeatMessage,
     ResultMessage,
@@ -28,29 +30,15 @@ from edge.mqtt.message import (
 )
 from edge.mqtt.message_draft import AlertMessageDraft, MessageDraft, payload_of
 from edge.mqtt.notice_message import QuietWords
+from edge.mqtt.progress import Progress
 from edge.mqtt.topics import Topic, Topics
 from edge.ports import Clock, OutboundMessage
 from edge.settings import Settings
 
 # A heartbeat that waited longer than this many intervals says nothing about now.
 HEARTBEAT_LIFETIME = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far the pipeline is; see HeartbeatMessage for the fields."""
-
-    journal_sequence: int
-    slices_decoded: int
-    slabs_inferred: int
-    series_open: int
-    outbox_depth: int
-    last_outcome_age_s: float | None
-    triton: str
-    modes: tuple[str, ...] = ()
-    inference_wait_s: float | None = 0.0
-    quiet: tuple[QuietKind, ...] = ()
-    held: int = 0
+# A canary is judged long before.
+TEST_EXPIRY_S = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +66,7 @@ class AlertMessages:
         return AlertMessageDraft(
             key=f"{alert.alert_id}:{alert.status}:{alert.series.revision}:{alert.series.series_token}",
             topic=self._topic(alert),
-            expiry_s=self._expiry_s,
+            expiry_s=self._lifetime_s(alert.series),
             response_topic=self._topics.ack,
             message=message,
             redraft=self.alert,
@@ -101,8 +89,8 @@ class AlertMessages:
         """Raises pydantic's ValidationError for an outcome that no consumer could read."""
         return MessageDraft(
             key=outcome.outcome_id,
-            topic=self._topics.result,
-            expiry_s=self._expiry_s,
+            topic=self._topics.test_result if outcome.series.test else self._topics.result,
+            expiry_s=self._lifetime_s(outcome.series),
             response_topic=None,
             message=ResultMessage.of(outcome, self._appliance, sequence=1),
         )
@@ -116,6 +104,9 @@ class AlertMessages:
             return self.status("online", condition.since, quiet=quiet)
         said_s = said_wait_s(wait_s) if wait_s is not None and Mode.OVERLOADED in modes else None
         return self.status("degraded", condition.since, modes[0], modes, said_s, quiet)
+
+    def _lifetime_s(self, series: SeriesReference) -> int:
+        return min(TEST_EXPIRY_S, self._expiry_s) if series.test else self._expiry_s
 
     def status(
         self,
@@ -177,6 +168,11 @@ class AlertMessages:
             inference_wait_s=progress.inference_wait_s,
             quiet=progress.quiet,
             held=progress.held,
+            messages_published=progress.messages_published,
+            proven_page_age_s=progress.proven_page_age_s,
+            canary=progress.canary,
+            clock_synchronised=progress.clock_synchronised,
+            clock_drift_s=round(progress.clock_drift_s, 3),
         )
         return OutboundMessage(
             key=f"{self._appliance}:heartbeat:{at.isoformat()}",
@@ -184,6 +180,16 @@ class AlertMessages:
             payload=payload_of(message),
             content_type=CONTENT_TYPE,
             expiry_s=self._heartbeat_expiry_s,
+        )
+
+    def canary(self, verdict: Verdict) -> OutboundMessage:
+        """For ops; it is published beside the outbox, which may be what failed."""
+        return OutboundMessage(
+            key=f"{self._appliance}:canary:{verdict.at.isoformat()}",
+            topic=self._topics.notice,
+            payload=payload_of(CanaryMessage.of(verdict, self._appliance)),
+            content_type=CONTENT_TYPE,
+            expiry_s=self._expiry_s,
         )
 
 
@@ -197,6 +203,8 @@ def summarise(message: OutboundMessage) -> MessageSummary:
         words = ANY_MESSAGE.validate_json(message.payload)
     except ValidationError:
         return MessageSummary(kind="unreadable")
+    if isinstance(words, AlertMessage | ResultMessage) and words.test:
+        return MessageSummary(kind="test")
     if not isinstance(words, AlertMessage):
         return MessageSummary(kind=words.kind)
     if words.demoted:
@@ -207,7 +215,7 @@ def summarise(message: OutboundMessage) -> MessageSummary:
         kind=words.kind,
         alert=words.alert_id,
         status=words.status,
-        counts=not words.test and words.escalation is None and not words.held,
+        counts=words.escalation is None and not words.held,
         first_slice_received_at=words.timings.first_slice_received_at,
         first_positive_slice_received_at=words.timings.first_positive_slice_received_at,
         last_slice_received_at=words.timings.last_slice_received_at if settled else None,

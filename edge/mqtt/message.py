@@ -14,7 +14,7 @@ from edge.domain.finding import Finding, Level, Side, Urgency
 from edge.domain.outcome import ModelIdentity, Outcome, OutcomeKind
 from edge.domain.quiet import QuietKind
 from edge.mqtt.notice_message import NoticeMessage
-from edge.mqtt.service_message import HeartbeatMessage, StatusMessage
+from edge.mqtt.service_message import CanaryMessage, HeartbeatMessage, StatusMessage
 from edge.mqtt.words import (
     SCHEMA_VERSION,
     Message,
@@ -25,7 +25,7 @@ from edge.mqtt.words import (
     Words,
 )
 
-__all__ = ["SCHEMA_VERSION", "HeartbeatMessage", "StatusMessage"]
+__all__ = ["SCHEMA_VERSION", "CanaryMessage", "HeartbeatMessage", "StatusMessage"]
 
 NOTICE = "research use, not for clinical use"
 Notice = Literal["research use, not for clinical use"]
@@ -107,7 +107,8 @@ class _SeriesMessage(Message):
     test: bool = Field(default=False, description="True for a drill or a canary: page nobody for it.")
     sequence: int = Field(
         ge=1,
-        description="Grows with every alert, result and notice of this appliance; a gap is a lost message.",
+        description="Grows with every alert, result and notice of this appliance, those below test/ "
+        "included; a gap is a lost message.",
     )
     series_token: str = Field(description="Keyed digest that names the series on this appliance.")
     study_token: str = Field(description="Keyed digest that names the study on this appliance.")
@@ -220,5 +221,5 @@ class ResultMessage(_SeriesMessage):
         )
 
 
-EdgeMessage = AlertMessage | ResultMessage | StatusMessage | HeartbeatMessage | NoticeMessage
+EdgeMessage = AlertMessage | ResultMessage | StatusMessage | HeartbeatMessage | NoticeMessage | CanaryMessage
 ANY_MESSAGE: TypeAdapter[EdgeMessage] = TypeAdapter(Annotated[EdgeMessage, Field(discriminator="kind")])

@@ -18,6 +18,7 @@ from edge.mqtt.message import (
     NOTICE,
     SCHEMA_VERSION,
     AlertMessage,
+    CanaryMessage,
     HeartbeatMessage,
     ResultMessage,
     StatusMessage,
@@ -33,6 +34,7 @@ MESSAGES: Mapping[str, type[BaseModel]] = {
     "status": StatusMessage,
     "heartbeat": HeartbeatMessage,
     "notice": NoticeMessage,
+    "canary": CanaryMessage,
 }
 ANSWERS: Mapping[str, type[BaseModel]] = {"ack": AckMessage}
 _ACK = (
@@ -118,6 +120,10 @@ def _asyncapi() -> Document:
             ),
             "ack": _channel("ack", "ack", _ACK),
             "result": _channel("result", "result", "The end of every series revision; never retained."),
+            "test_result": _channel("test/result", "result", "The ends of such heads."),
+            "canary": _channel(
+                "notice", "canary", "For ops: the proof of life fails, and which part is to blame."
+            ),
             "status": _channel("status", "status", "Whether the appliance is there; retained, also as Will."),
             "heartbeat": _channel("heartbeat", "heartbeat", "Progress of the pipeline."),
         },

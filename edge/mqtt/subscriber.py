@@ -20,7 +20,14 @@ from edge.domain.finding import Side
 from edge.errors import RejectInput, RetryPeer
 from edge.mqtt.answer import CONTENT_TYPE, AckMessage
 from edge.mqtt.connection import AT_LEAST_ONCE, FIRST_REFUSAL, client_for
-from edge.mqtt.message import ANY_MESSAGE, AlertMessage, EdgeMessage, FindingWords, ResultMessage
+from edge.mqtt.message import (
+    ANY_MESSAGE,
+    AlertMessage,
+    CanaryMessage,
+    EdgeMessage,
+    FindingWords,
+    ResultMessage,
+)
 from edge.ports import Clock
 from edge.settings import MqttSettings
 
@@ -183,6 +190,15 @@ def format_page(message: AlertMessage | ResultMessage) -> str:
     if message.held:
         how = f"LATE ({message.held}) {how}"
     return f"{marks}{how} {said}\n  {where}, alert {message.alert_id}"
+
+
+def format_canary(message: CanaryMessage) -> str:
+    """One line for ops."""
+    if message.proven:
+        return f"CANARY of {message.appliance} proven: pages reach a pager again"
+    last = f"{message.proven_page_at:%Y-%m-%d %H:%M:%S} UTC" if message.proven_page_at else "never"
+    where = f"{message.reason}, got as far as {message.stage}"
+    return f"CANARY of {message.appliance} FAILED: {message.part} ({where}); last proven page: {last}"
 
 
 def _measured(finding: FindingWords) -> str:

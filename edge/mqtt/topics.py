@@ -46,6 +46,7 @@ class Topics:
     worklist: Topic
     notice: Topic
     test_alert: Topic
+    test_result: Topic
     root: str
     _alerts: tuple[tuple[Urgency, Topic], ...]
 
@@ -62,6 +63,7 @@ class Topics:
                 worklist=Topic(f"{root}/worklist"),
                 notice=Topic(f"{root}/notice"),
                 test_alert=Topic(f"{root}/{TEST_ALERT}"),
+                test_result=Topic(f"{root}/test/result"),
                 root=root,
                 _alerts=tuple((urgency, Topic(f"{root}/alert/{urgency}")) for urgency in Urgency),
             )

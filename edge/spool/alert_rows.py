@@ -19,7 +19,7 @@ finding_key, test, said_number, said_key, rung_key, opened_sequence, offered_at"
 NEW = """
 SELECT number, alert_id, status, route, urgency, finding_key, test, outbox_key, outbox.sequence
 FROM alert JOIN outbox ON outbox.key = alert.outbox_key
-WHERE number > (SELECT coalesce(max(said_number), 0) FROM alert_lifecycle) AND route != 'silent'
+WHERE number > (SELECT coalesce(max(said_number), 0) FROM alert_lifecycle) AND route != 'silent' AND NOT test
 ORDER BY number LIMIT ?"""
 
 FOLLOWED = f"SELECT {COLUMNS} FROM alert_lifecycle WHERE alert_id = ?"  # noqa: S608 - our own words

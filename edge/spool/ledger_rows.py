@@ -17,13 +17,14 @@ INSERT INTO outcome (
     series_instance_uid, revision, outcome_id, through_sequence, kind, reason, detail,
     series_token, study_token, accession_token, scanner, predecessor,
     model_name, model_version, model_digest, instances, degraded, findings,
-    first_slice_received_at, last_slice_received_at, settled_at, chosen_series, chosen_because, not_chosen)
+    first_slice_received_at, last_slice_received_at, settled_at, chosen_series, chosen_because, not_chosen,
+    test)
 VALUES (
     :series_instance_uid, :revision, :outcome_id, :through_sequence, :kind, :reason, :detail,
     :series_token, :study_token, :accession_token, :scanner, :predecessor,
     :model_name, :model_version, :model_digest, :instances, :degraded, :findings,
     :first_slice_received_at, :last_slice_received_at, :settled_at,
-    :chosen_series, :chosen_because, :not_chosen)"""
+    :chosen_series, :chosen_because, :not_chosen, :test)"""
 
 INSERT_ALERT = """
 INSERT INTO alert (alert_id, status, series_instance_uid, revision, outbox_key, finding, timings,
@@ -62,6 +63,7 @@ def outcome_row(outcome: Outcome, through_sequence: int) -> Row:
         "last_slice_received_at": time_text(outcome.last_slice_received_at),
         "settled_at": time_text(outcome.settled_at),
         **choice_columns(outcome),
+        "test": series.test,
     }
 
 

@@ -20,7 +20,7 @@ class RemovalRequests:
         self._writer, self._state_dir, self._clock = writer, state_dir, clock
 
     def request(self, series_instance_uid: str, reason: str) -> None:
-        """`reason` is age or space; what comes again from now on stays."""
+        """`reason` is age, space or test; what comes again from now on stays."""
         span = journal_span(self._state_dir)
         row = (series_instance_uid, span.last if span else 0, reason, time_text(self._clock.utc()))
         with self._writer.transaction() as connection:

@@ -8,9 +8,12 @@ from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
+from edge.domain.canary import is_canary
+from edge.domain.identity import SeriesInstanceUID
 from edge.domain.retention import StoredSeries
 from edge.spool.database import open_reader
 from edge.spool.entries import INBOX_DATABASE, INBOX_SCHEMA
+from edge.spool.identity_key import appliance_key
 from edge.spool.ledger_copy import reading_ledger
 
 # An alert is open until a human has seen it or it is retracted; one that nobody follows stays open.
@@ -21,9 +24,10 @@ SELECT last.series_instance_uid, last.series_token, last.settled_at,
                      AND newer.sequence > last.through_sequence),
        EXISTS (SELECT 1 FROM (SELECT alert_id, status, max(number) FROM alert
                               WHERE series_instance_uid = last.series_instance_uid GROUP BY alert_id) AS said
-               WHERE said.status <> 'retracted' AND NOT EXISTS (
+               WHERE said.status <> 'retracted' AND NOT last.test AND NOT EXISTS (
                    SELECT 1 FROM alert_lifecycle AS life WHERE life.alert_id = said.alert_id
-                     AND life.stage IN ('acknowledged', 'closed', 'retracted')))
+                     AND life.stage IN ('acknowledged', 'closed', 'retracted'))),
+       last.test
 FROM (SELECT *, max(revision) FROM outcome GROUP BY series_instance_uid) AS last
 WHERE NOT EXISTS (SELECT 1 FROM removal WHERE removal.series_instance_uid = last.series_instance_uid
                   AND removal.through_entry >= last.through_sequence)"""
@@ -39,6 +43,7 @@ def stored_series(state_dir: Path) -> list[StoredSeries]:
     inbox = open_reader(state_dir / INBOX_DATABASE, INBOX_SCHEMA)
     if inbox is None:
         return []
+    key = appliance_key(state_dir)
     with closing(inbox), reading_ledger(state_dir) as ledger:
         return [
             StoredSeries(
@@ -48,8 +53,9 @@ def stored_series(state_dir: Path) -> list[StoredSeries]:
                 bool(finished),
                 bool(opened),
                 _size(ledger, inbox, uid),
+                bool(test) and is_canary(key, SeriesInstanceUID(uid)),
             )
-            for uid, series, at, finished, opened in ledger.execute(CONCLUDED).fetchall()
+            for uid, series, at, finished, opened, test in ledger.execute(CONCLUDED).fetchall()
         ]
 
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from edge.domain.identity import token
+from edge.domain.canary import is_canary
+from edge.domain.identity import SeriesInstanceUID, token
 
 TOLD = """
 SELECT number, at, series_token, what, subject, detail, link FROM trail
@@ -22,7 +23,7 @@ UNION SELECT series_token FROM trail WHERE series_token = ?1"""
 KNOWN_SERIES = "SELECT DISTINCT series_instance_uid FROM instance_series"
 
 REFERENCE = """
-SELECT study_token, scanner FROM outcome WHERE series_token = ? ORDER BY revision DESC LIMIT 1"""
+SELECT study_token, scanner, test FROM outcome WHERE series_token = ? ORDER BY revision DESC LIMIT 1"""
 
 SEQUENCES = "SELECT sequence FROM instance_series WHERE series_instance_uid = ?"
 
@@ -65,6 +66,7 @@ class SeriesTimeline:
     scanner: str
     series_instance_uid: str
     events: tuple[Event, ...]
+    test: bool = False
 
 
 def timelines(
@@ -74,7 +76,7 @@ def timelines(
     uids = {token(key, "series", row[0]): str(row[0]) for row in ledger.execute(KNOWN_SERIES)}
     meant = {name, *(token(key, kind, name) for kind in ("series", "study", "accession"))}
     found = {str(row[0]) for one in meant for row in ledger.execute(NAMED, (one,))} | (meant & uids.keys())
-    told = [_timeline(ledger, journal, series, uids.get(series, "")) for series in found - {""}]
+    told = [_timeline(ledger, journal, key, series, uids.get(series, "")) for series in found - {""}]
     return sorted(told, key=lambda one: one.events[0].at if one.events else datetime.max.replace(tzinfo=UTC))
 
 
@@ -93,12 +95,15 @@ def trail_lines(ledger: sqlite3.Connection, since: str) -> Iterator[dict[str, An
 
 
 def _timeline(
-    ledger: sqlite3.Connection, journal: sqlite3.Connection | None, series: str, uid: str
+    ledger: sqlite3.Connection, journal: sqlite3.Connection | None, key: bytes, series: str, uid: str
 ) -> SeriesTimeline:
-    study, scanner = ledger.execute(REFERENCE, (series,)).fetchone() or ("", "")
+    study, scanner, test = ledger.execute(REFERENCE, (series,)).fetchone() or ("", "", 0)
     sequences = [row[0] for row in ledger.execute(SEQUENCES, (uid,))]
     events = [*_arrivals(journal, sequences), *_told(ledger, series)]
-    return SeriesTimeline(series, study, scanner, uid, tuple(sorted(events, key=lambda event: event.at)))
+    ordered = tuple(sorted(events, key=lambda event: event.at))
+    return SeriesTimeline(
+        series, study, scanner, uid, ordered, bool(test) or is_canary(key, SeriesInstanceUID(uid))
+    )
 
 
 def _told(ledger: sqlite3.Connection, series: str) -> Iterator[Event]:

@@ -10,7 +10,8 @@ CREATE TEMP TRIGGER outcome_was_told AFTER INSERT ON outcome BEGIN
                         'version', new.model_version,
                         'chosen_series', nullif(new.chosen_series, ''),
                         'chosen_because', nullif(new.chosen_because, ''),
-                        'reconstructions_not_chosen', nullif(new.not_chosen, '')),
+                        'reconstructions_not_chosen', nullif(new.not_chosen, ''),
+                        'test', CASE WHEN new.test THEN 'yes' END),
             'outcome', new.outcome_id, {outcome_fields}, {outcome_digest});
 END;
 
@@ -20,7 +21,8 @@ CREATE TEMP TRIGGER alert_was_told AFTER INSERT ON alert BEGIN
     VALUES (trail_now(), trail_series(new.series_instance_uid), 'alert', new.alert_id,
             json_object('status', new.status, 'finding', json_extract(new.finding, '$.key'),
                         'urgency', json_extract(new.finding, '$.urgency'), 'revision', new.revision,
-                        'degraded', new.degraded, 'route', new.route, 'demoted', new.demoted),
+                        'degraded', new.degraded, 'route', new.route, 'demoted', new.demoted,
+                        'test', CASE WHEN new.test THEN 'yes' END),
             'alert', new.number, {alert_fields}, {alert_digest});
 END;
 

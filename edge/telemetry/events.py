@@ -1,8 +1,6 @@
 """Every happening of the appliance, each emitted once; log line and metric both come from it.
 
-The receiver's are in receiver_events.py, and listed here. Names are noun + past verb. No field may hold
-patient data: instance, series and study UIDs stay out too, tokens (keyed digests) stand for them.
-"""
+Names are noun + past verb. No field holds patient data or a UID: tokens (keyed digests) stand for them."""
 
 from __future__ import annotations
 
@@ -20,6 +18,7 @@ from edge.telemetry.alert_events import (
     AnswerRefused,
 )
 from edge.telemetry.degraded_events import DegradedHappening
+from edge.telemetry.proof_events import ProofHappening
 from edge.telemetry.quiet_events import QuietHappening
 from edge.telemetry.receiver_events import (
     AnnouncementKept,
@@ -109,6 +108,7 @@ class SeriesOpened:
     series: str
     revision: int
     scanner: str
+    test: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +123,7 @@ class SeriesSettled:
     settle_s: float
     last_slice_to_settled_s: float
     degraded: bool
+    test: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +243,7 @@ Happening = (
     | HeartbeatSent
     | ProgressMeasured
     | TaskFailed
+    | ProofHappening
     | TlsHappening
     | DegradedHappening
 )

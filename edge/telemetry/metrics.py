@@ -10,7 +10,7 @@ from edge.domain.announcement import Standing
 from edge.domain.completeness import CompletionReason
 from edge.domain.outcome import OutcomeKind
 from edge.domain.unusable import UnusableReason
-from edge.telemetry import alert_metrics
+from edge.telemetry import alert_metrics, proof_metrics
 from edge.telemetry.degraded_metrics import DEGRADED_CATALOGUE
 from edge.telemetry.instruments import Metric, counter, gauge, histogram
 from edge.telemetry.tls_metrics import TLS_CATALOGUE
@@ -169,7 +169,7 @@ SERIES_REMOVED = counter(
     "Finished series whose images retention asked to remove, by reason.",
     _AGENT,
     ("reason",),
-    (("age",), ("space",)),
+    (("age",), ("space",), ("test",)),
 )
 # Follows the one above, or the receiver does not run.
 REMOVALS_DONE = counter("edge_series_removals_done_total", "Series whose files retention removed.", _RECEIVER)
@@ -179,7 +179,7 @@ MESSAGES_PUBLISHED = counter(
     "Messages of the outbox acknowledged by the broker, by kind.",
     _AGENT,
     ("kind",),
-    (("alert",), ("worklist",), ("result",), ("notice",)),
+    (("alert",), ("worklist",), ("result",), ("notice",), ("test",)),
 )
 # Waited longer than its own expiry; it is still sent.
 MESSAGES_EXPIRED = counter(
@@ -240,8 +240,9 @@ BUILD_INFO = gauge(
     "edge_build_info", "1, with the version and role of this process.", frozenset(), ("version", "role")
 )
 
+_NAMED = [*globals().values(), *vars(alert_metrics).values(), *vars(proof_metrics).values()]
 CATALOGUE: tuple[Metric, ...] = (
-    *(m for m in [*globals().values(), *vars(alert_metrics).values()] if isinstance(m, Metric)),
+    *(m for m in _NAMED if isinstance(m, Metric)),
     *TLS_CATALOGUE,
     *DEGRADED_CATALOGUE,
 )

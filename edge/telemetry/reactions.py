@@ -12,7 +12,11 @@ from edge.telemetry import degraded_events as d
 from edge.telemetry import degraded_metrics as dm
 from edge.telemetry import events as e
 from edge.telemetry import metrics as m
+from edge.telemetry import proof_events as pe
+from edge.telemetry import proof_metrics as p
+from edge.telemetry import proof_reactions as pr
 from edge.telemetry import quiet_events as q
+from edge.telemetry import quiet_reactions as qr
 from edge.telemetry import tls_events as t
 from edge.telemetry import tls_metrics as tm
 from edge.telemetry.instruments import Instruments
@@ -62,6 +66,8 @@ def _inferred(i: Instruments, h: e.SlabInferred) -> None:
 
 
 def _settled(i: Instruments, h: e.SeriesSettled) -> None:
+    if h.test:
+        return
     i.leave(m.SERIES_OPEN, (h.series, h.revision))
     i.count(m.SERIES_SETTLED, outcome=h.outcome, reason=h.reason)
     if h.degraded:
@@ -78,18 +84,6 @@ def _raised(i: Instruments, h: e.AlertRaised) -> None:
             i.count(a.ALERTS_DEMOTED, reason=h.demoted)
     elif h.route != "silent":
         i.count(a.ALERTS_RAISED, status=h.status)
-
-
-def _quiet(i: Instruments, h: q.QuietMeasured) -> None:
-    i.set(a.ALERTS_HELD, h.held)
-    for kind, left_s, lasted_s in h.kinds:
-        i.set(a.QUIET_LEFT, left_s, kind=kind)
-        i.set(a.QUIET_LASTED, lasted_s, kind=kind)
-
-
-def _budget(i: Instruments, h: q.BudgetMeasured) -> None:
-    for finding, rang, budget in h.rang:
-        i.set(a.BUDGET_USED, rang / budget if budget else 0.0, finding=finding)
 
 
 def _acknowledged(i: Instruments, h: e.AlertAcknowledged) -> None:
@@ -192,7 +186,7 @@ _to(
 _to(e.SlabInferred, "debug", _inferred)
 _to(e.InferenceFailed, "warning", lambda i, h: i.count(m.INFERENCE_FAILURES, reason=h.reason))
 _to(e.TritonHealthChanged, _level_of_health, lambda i, h: i.one_hot(m.TRITON_HEALTH, h.health))
-_to(e.SeriesOpened, "info", lambda i, h: i.join(m.SERIES_OPEN, (h.series, h.revision)))
+_to(e.SeriesOpened, "info", lambda i, h: None if h.test else i.join(m.SERIES_OPEN, (h.series, h.revision)))
 _to(e.SeriesSettled, _level_of_settled, _settled)
 _to(
     e.SeriesRemovalRequested,
@@ -202,17 +196,17 @@ _to(
 _to(e.InstancesRemoved, "info", lambda i, _: i.count(m.REMOVALS_DONE))
 _to(e.AlertRaised, lambda h: "warning" if h.demoted else "info", _raised)
 _to(e.AlertOfferedAgain, "warning", lambda i, _: i.count(a.ALERTS_OFFERED_AGAIN))
-_to(e.AlertAnswered, "info", lambda i, h: i.count(a.ANSWERS, answer=h.answer))
+_to(e.AlertAnswered, "info", pr.answered)
 _to(e.AnswerRefused, "warning", lambda i, h: i.count(a.ANSWERS_REFUSED, reason=h.reason))
 _to(e.AlertAcknowledged, "info", _acknowledged)
 _to(e.AlertEscalated, "warning", lambda i, h: i.count(a.ALERT_ESCALATIONS, reason=h.reason))
 _to(e.AlertUnanswered, "error", lambda i, h: i.count(a.ALERTS_UNANSWERED, reason=h.reason))
 _to(e.AlertsFollowed, "debug", _followed)
 _to(q.QuietChanged, "warning", _log_only)
-_to(q.QuietMeasured, "debug", _quiet)
+_to(q.QuietMeasured, "debug", qr.quiet)
 _to(q.FindingReleased, "warning", lambda i, h: i.observe(a.HELD_FOR, h.waited_s, reason=h.reason))
 _to(q.BudgetSpent, "error", lambda i, h: i.count(a.BUDGET_SPENT, finding=h.finding))
-_to(q.BudgetMeasured, "debug", _budget)
+_to(q.BudgetMeasured, "debug", qr.budget)
 _to(e.AlertPublished, lambda h: "info" if h.subscribers else "error", _alert_published)
 _to(e.MessagePublished, "debug", _published)
 _to(e.PublishFailed, "warning", lambda i, h: i.count(m.PUBLISH_FAILURES, reason=h.reason))
@@ -227,6 +221,12 @@ _to(e.SpoolMeasured, "debug", lambda i, h: i.set(m.SPOOL_FREE, h.free_bytes))
 _to(e.QuarantineMeasured, "debug", lambda i, h: i.set(m.QUARANTINE_HELD, h.held_bytes))
 _to(e.HeartbeatSent, "debug", lambda i, _: i.count(m.HEARTBEATS))
 _to(e.ProgressMeasured, "debug", lambda i, h: i.set(m.JOURNAL_HANDLED, h.journal_sequence))
+_to(pe.CanaryProven, "info", _log_only)
+_to(pe.CanaryFailed, "error", _log_only)
+_to(pe.CanaryObserved, "debug", pr.observed)
+_to(pe.ProvenPageMeasured, "debug", pr.proven_page)
+_to(pe.ClockStepped, "warning", lambda i, _: i.count(p.CLOCK_STEPS))
+_to(pe.ClockMeasured, "debug", pr.clock)
 _to(e.TaskFailed, "error", lambda i, _: i.count(m.TASK_FAILURES))
 _to(
     d.DegradedModeChanged,

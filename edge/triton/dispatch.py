@@ -17,6 +17,7 @@ from edge.telemetry.degraded_events import FallbackUnfit
 from edge.telemetry.events import InferenceFailed, SlabInferred
 from edge.triton.breaker import Event
 from edge.triton.canary import Canary
+from edge.triton.moves import Moves
 from edge.triton.status import RequestRefused, ServerBroken, ServerLate
 from edge.triton.trust import Emit, Remedy, Sleep, Trust, bounded, event_of, pause_s, reason_of
 
@@ -87,6 +88,7 @@ class InferenceDispatcher:
         self._queue: dict[Place, _Entry] = {}
         self._sequence = self._turn = 0
         self._took_s = 0.0
+        self._moves = Moves(clock)
         self._trust = Trust(
             server,
             canary,
@@ -125,6 +127,7 @@ class InferenceDispatcher:
                 await self._trust.changed.wait_for(self._may_work)
                 self._turn += 1
                 entry = self._queue.pop(next_of(list(self._queue), self._turn, self._clock.monotonic()))
+            self._moves.begun()
             try:
                 await self._attempt(entry)
             except asyncio.CancelledError:
@@ -135,6 +138,12 @@ class InferenceDispatcher:
                 if not entry.answer.done():
                     entry.answer.set_exception(error)
                 raise
+            finally:
+                self._moves.ended()
+
+    def stands_still(self, allowed_s: float) -> bool:
+        """See Moves; not while there is no server to ask, for starting afresh does not cure that."""
+        return self._moves.stand_still(allowed_s, could_move=self._may_work())
 
     def _may_work(self) -> bool:
         for gone in [place for place, entry in self._queue.items() if entry.answer.done()]:
@@ -224,6 +233,7 @@ class InferenceDispatcher:
 
     async def _push(self, entry: _Entry) -> None:
         async with self._trust.changed:
+            self._moves.queued(alone=not self._queue)
             self._queue[entry.place] = entry
             self._trust.changed.notify_all()
 

@@ -10,6 +10,7 @@ from edge.telemetry import (
     alert_events,
     degraded_events,
     events,
+    proof_events,
     quiet_events,
     receiver_events,
     tls_events,
@@ -23,7 +24,15 @@ PATIENT_DATA = ("uid", "patient", "birth", "accession", "study", "path", "file")
 
 
 def test_every_class_of_events_is_a_happening() -> None:
-    rooms = (events, alert_events, degraded_events, quiet_events, receiver_events, tls_events)
+    rooms = (
+        events,
+        alert_events,
+        degraded_events,
+        proof_events,
+        quiet_events,
+        receiver_events,
+        tls_events,
+    )
     found = [c for room in rooms for c in vars(room).values()]
     homes = {room.__name__ for room in rooms}
     classes = {c for c in found if isinstance(c, type) and c.__module__ in homes}

@@ -17,7 +17,7 @@ from tests.architecture.source import ROOT
 DOCKERFILE = (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
 COMPOSE_FOLDER = ROOT / "firmware" / "compose"
 COMPOSE = (COMPOSE_FOLDER / "compose.yaml").read_text()
-UNITS = ["edge-receive", "edge-run"]
+UNITS = ["edge-receive", "edge-run", "edge-canary"]
 # The only files an operator has to make before `docker compose up`; firmware/README.md says how.
 MADE_BY_THE_OPERATOR = {"./passwords", "./mqtt_password"}
 
@@ -82,7 +82,7 @@ def test_compose_mounts_only_what_is_there() -> None:
 def test_compose_starts_roles_that_exist_with_settings_that_hold(tmp_path: Path) -> None:
     secret = tmp_path / "mqtt_password"
     secret.touch(mode=0o600)
-    for role in ("receiver", "agent"):
+    for role in ("receiver", "agent", "canary"):
         command = re.search(r"command: \[(.+)\]", service(role))
         assert command is not None
         accepted(command[1].split(", "))
@@ -90,7 +90,7 @@ def test_compose_starts_roles_that_exist_with_settings_that_hold(tmp_path: Path)
         if "EDGE_MQTT__PASSWORD_FILE" in environment:
             environment["EDGE_MQTT__PASSWORD_FILE"] = str(secret)
         settings = load_settings(COMPOSE_FOLDER / "edge.toml", environment)
-        port = settings.telemetry.receiver_port if role == "receiver" else settings.telemetry.agent_port
+        port = settings.telemetry.agent_port if role == "agent" else settings.telemetry.receiver_port
         assert f"HEALTHZ_URLS: http://127.0.0.1:{port}/healthz" in service(role)
         assert (settings.triton.mode, settings.mqtt.mode) == ("external", "external")
         assert (settings.mqtt.username is None) == (role == "receiver")
@@ -125,10 +125,12 @@ def test_a_unit_starts_a_role_that_exists_with_valid_settings(name: str) -> None
     assert state_dir == Path("/var/lib") / found["StateDirectory"]
 
 
-def test_both_units_are_one_user_and_as_hard() -> None:
-    receive, run = (unit(name)[0] for name in UNITS)
-    differ = {key for key in receive | run if receive.get(key) != run.get(key)}
-    assert differ == {"ExecStart", "MemoryMax", "TasksMax"}
+def test_all_units_are_one_user_and_as_hard() -> None:
+    receive, *others = (unit(name)[0] for name in UNITS)
+    for other in others:
+        differ = {key for key in receive | other if receive.get(key) != other.get(key)}
+        assert differ <= {"ExecStart", "MemoryMax", "TasksMax", "WatchdogSec"}
+        assert (other["Type"], other["WatchdogSignal"], other["LimitCORE"]) == ("notify", "SIGKILL", "0")
     assert (receive["User"], receive["NoNewPrivileges"], receive["ProtectSystem"]) == (
         "edge",
         "yes",

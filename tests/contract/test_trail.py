@@ -73,6 +73,7 @@ def test_every_step_is_told_once_and_without_identifiers(tmp_path: Path) -> None
         "degraded": 0,
         "route": "update",
         "demoted": "",
+        "test": None,
     }
     # The tests' outcome ids hold a UID; ours are tokens.
     told = json.dumps([(detail, what) for what, _, detail in rows])

@@ -45,6 +45,11 @@ class Mosquitto:
             ["mosquitto", "-c", str(self._config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
     def stop(self) -> None:
         assert self._process is not None
         self._process.terminate()
@@ -105,7 +110,15 @@ class Pager:
 class Appliance:
     """`edge up` in this process; its programs are children that a test may kill by name."""
 
-    def __init__(self, folder: Path, *, state_dir: Path | None = None, **settings: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        state_dir: Path | None = None,
+        broker_port: int | None = None,
+        **settings: str,
+    ) -> None:
+        """`broker_port` is where the broker listens, if something lies between it and mqtt.port."""
         self.state_dir = state_dir or folder / "state"
         self.state_dir.mkdir(parents=True)
         shared = INSTALLED / "triton"
@@ -122,8 +135,8 @@ class Appliance:
             **settings,
         }
         self.settings: Settings = load_settings(None, environment)
-        self._environment = environment
-        self.broker = Mosquitto(folder, self.settings.mqtt.port)
+        self.environment = environment
+        self.broker = Mosquitto(folder, broker_port or self.settings.mqtt.port)
         self._supervisor: Supervisor | None = None
         self.said: list[str] = []
         subscriber = AlertSubscriber(
@@ -136,7 +149,7 @@ class Appliance:
         self.pager.subscriber.start()
         assert self.pager.subscriber.wait_subscribed(10)
         try:
-            self._supervisor = start_appliance(self.settings, self._environment, self.said.append)
+            self._supervisor = start_appliance(self.settings, self.environment, self.said.append)
         except BaseException:
             self.__exit__()
             raise
@@ -148,13 +161,16 @@ class Appliance:
         self.broker.stop()
 
     def signal(self, program: str, number: signal.Signals) -> None:
+        os.kill(self.pid(program), number)
+
+    def pid(self, program: str) -> int:
         assert self._supervisor is not None
-        os.kill(self._supervisor.pid(program), number)
+        return self._supervisor.pid(program)
 
     def restart(self) -> None:
         """All programs of ours stopped as an operator would, if they run, and started again."""
         self.stop()
-        self._supervisor = start_appliance(self.settings, self._environment, self.said.append)
+        self._supervisor = start_appliance(self.settings, self.environment, self.said.append)
 
     def stop(self) -> None:
         """All programs of ours; the broker goes on."""

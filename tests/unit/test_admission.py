@@ -44,6 +44,27 @@ def test_admission_answers_with_the_standards_reason(
 
 
 @pytest.mark.parametrize(
+    ("title", "address", "welcome"),
+    [
+        ("EDGE-CANARY", "127.0.0.1", True),
+        ("EDGE-CANARY", "::ffff:127.0.0.1", True),
+        ("EDGE-CANARY", "::1", True),
+        ("EDGE-CANARY", "192.0.2.5", True),
+        ("EDGE-CANARY", "192.0.2.6", False),
+        ("CT_ER_2", "127.0.0.1", False),
+    ],
+)
+def test_the_canary_of_this_machine_needs_no_row_and_nobody_else_gains_by_its_title(
+    title: str, address: str, welcome: bool
+) -> None:
+    peer = {"ae_title": "CT_ER_1", "addresses": ["198.51.100.0/24"]}
+    for policy in ({"calling_ae_titles": ["CT_ER_1"]}, {"peers": [peer]}):
+        admission = Admission.from_settings(DicomSettings.model_validate({"host": "192.0.2.5", **policy}))
+        answer = admission.admit(calling=title, called="EDGE", peer=Peer(address), others=[])
+        assert (answer is None) == welcome
+
+
+@pytest.mark.parametrize(
     ("others", "reason"),
     [
         ([("10.0.0.2", "B"), ("10.0.0.3", "A")], None),
@@ -80,7 +101,9 @@ def test_settings_become_the_policy() -> None:
         max_associations_per_address=2,
         max_associations_per_ae_title=1,
     )
-    assert Admission.from_settings(settings) == Admission("ER", frozenset({"A", "B"}), 3, 2, 1)
+    assert Admission.from_settings(settings) == Admission(
+        "ER", frozenset({"A", "B"}), 3, 2, 1, (), "127.0.0.1"
+    )
 
 
 @pytest.mark.parametrize(

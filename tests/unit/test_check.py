@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from edge import check
-from edge.check import Diagnosis, Probes, diagnose, exit_code, line
+from edge import check, life_check
+from edge.check import diagnose, exit_code, line
+from edge.diagnosis import Diagnosis, Probes
 from edge.errors import RetryPeer
 from edge.settings import Settings
 from tests.fakes.clock import FakeClock
@@ -20,6 +21,7 @@ WELL = Probes(
     broker=lambda: "connected",
     models=lambda: "one model",
     certificate=lambda now: 40 * 86400.0,
+    verdict=lambda: None,
 )
 
 
@@ -130,7 +132,7 @@ def test_a_folder_nobody_may_write_fails_with_its_name() -> None:
 def test_the_clock_passes_on_what_systemd_knows(
     said: bool | None, ok: bool | None, told: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(check, "_synchronised", lambda: said)
+    monkeypatch.setattr(life_check, "_synchronised", lambda: said)
     found = check.clock_agrees(Settings(), WELL, FakeClock(NOW))
     assert found.ok is ok
     assert told in found.detail
@@ -148,7 +150,7 @@ def test_a_clock_that_steps_while_we_look_fails(monkeypatch: pytest.MonkeyPatch)
             return 0.0
 
     clock = Stepping(NOW)
-    monkeypatch.setattr(check, "_synchronised", lambda: clock.advance(90))
+    monkeypatch.setattr(life_check, "_synchronised", lambda: clock.advance(90))
     found = check.clock_agrees(Settings(), WELL, clock)
     assert found.ok is False
     assert "stepped by +90.0 s" in found.detail
@@ -162,4 +164,5 @@ def test_timedatectl_is_believed_when_it_says_something(
     program.write_text(f"#!/bin/sh\nprintf '{said}'\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
-    assert check._synchronised() is known
+    monkeypatch.setattr(life_check, "synchronised", lambda: None)
+    assert life_check._synchronised() is known

@@ -64,6 +64,7 @@ def test_json_lines_carry_name_level_role_and_fields() -> None:
         "series": TOKEN,
         "revision": 2,
         "scanner": "er",
+        "test": False,
     }
 
 

@@ -169,7 +169,7 @@ def test_presence_is_retained_and_the_will_claims_no_time_it_cannot_know() -> No
 
 
 def test_a_heartbeat_carries_progress_and_outdates_itself() -> None:
-    progress = Progress(90, 36, 34, 1, 0, None, "serving", ("overloaded",), 41.5)
+    progress = Progress(90, 36, 34, 1, 0, None, "serving", ("overloaded",), 41.5, 7, 61.5, "proven")
     message = MESSAGES.heartbeat(AT, progress)
     assert (message.topic, message.expiry_s, message.retain) == ("edge/v1/edge-1/heartbeat", 30, False)
     assert json.loads(message.payload) == {
@@ -183,6 +183,11 @@ def test_a_heartbeat_carries_progress_and_outdates_itself() -> None:
         "series_open": 1,
         "outbox_depth": 0,
         "last_outcome_age_s": None,
+        "messages_published": 7,
+        "proven_page_age_s": 61.5,
+        "canary": "proven",
+        "clock_synchronised": None,
+        "clock_drift_s": 0.0,
         "triton": "serving",
         "modes": ["overloaded"],
         "inference_wait_s": 41.5,

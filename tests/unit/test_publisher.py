@@ -402,3 +402,18 @@ def test_the_order_is_alerts_first_and_by_sequence_within(kinds: list[str]) -> N
     order = [p.sequence for p in alerts_first(waiting, summaries)]
     alerts = [n for n, s in summaries.items() if s.kind == "alert"]
     assert order == alerts + [n for n in summaries if n not in alerts]
+
+
+def test_a_test_page_that_nobody_hears_is_off_our_hands_and_counted_apart() -> None:
+    """Otherwise a missing test pager would look like a page that is stuck."""
+    room = Room()
+    drill = alert()
+    drill = replace(drill, series=replace(drill.series, test=True))
+    room.ledger.alert(drill, MESSAGES.alert(drill))
+    room.broker.subscribed = False
+    room.clock.advance(7200)
+    room.publisher.turn()
+    assert room.ledger.outbox_depth()[0] == 0
+    (published,) = [h for h in room.happenings if isinstance(h, MessagePublished)]
+    assert (published.kind, published.subscribers) == ("test", False)
+    assert [h for h in room.happenings if isinstance(h, AlertPublished | MessageExpired)] == []

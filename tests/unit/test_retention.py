@@ -61,3 +61,12 @@ def test_each_reason_has_its_word() -> None:
         Verdict.ROOM_LEFT,
         Verdict.RECENT,
     ]
+
+
+def test_the_images_of_a_canary_go_at_once_whatever_the_rules_but_not_before_its_end() -> None:
+    done = StoredSeries("1", "t", NOW, True, False, 10, test=True)
+    under_way = StoredSeries("2", "t", NOW, False, False, 10, test=True)
+    found = {
+        series.series_instance_uid: verdict for series, verdict in judge([done, under_way], RULES, NOW, 0)
+    }
+    assert found == {"1": Verdict.TEST, "2": Verdict.UNFINISHED}

@@ -1,0 +1,67 @@
+"""Whether this machine's clock can be trusted: synchronised by what the kernel says, and not set in between.
+
+Times of slices and of pages from other machines say little: scanners write local time, and a pager's answer
+waits for a human. So the clock is held against the kernel's own judgement and against its monotonic hand.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from pathlib import Path
+
+from edge.domain.clock_drift import ClockDrift
+from edge.ports import Clock
+from edge.telemetry.events import Happening
+from edge.telemetry.proof_events import ClockMeasured, ClockStepped
+
+# systemd-timesyncd touches it at each synchronisation; for sandboxes that may not ask the kernel.
+TIMESYNC = Path("/run/systemd/timesync/synchronized")
+# adjtimex(2): nothing is changed with modes 0; TIME_ERROR and STA_UNSYNC mean that nobody disciplines it.
+_TIME_ERROR, _STA_UNSYNC = 5, 0x0040
+
+
+class _Timex(ctypes.Structure):
+    """struct timex as far as it is read; the kernel fills in 208 bytes."""
+
+    _fields_ = (
+        ("modes", ctypes.c_uint),
+        ("offset", ctypes.c_long),
+        ("freq", ctypes.c_long),
+        ("maxerror", ctypes.c_long),
+        ("esterror", ctypes.c_long),
+        ("status", ctypes.c_int),
+        ("rest", ctypes.c_byte * 168),
+    )
+
+
+def synchronised() -> bool | None:
+    """None where nobody can tell."""
+    timex = _Timex()
+    state = int(ctypes.CDLL(None, use_errno=True).adjtimex(ctypes.byref(timex)))
+    if state >= 0:
+        return state != _TIME_ERROR and not timex.status & _STA_UNSYNC
+    return True if TIMESYNC.exists() else None
+
+
+class ClockWatch:
+    """`look` about once a second; a look that comes late sees the same steps."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        emit: Callable[[Happening], None],
+        ask: Callable[[], bool | None] = synchronised,
+    ) -> None:
+        self._clock, self._emit, self._ask = clock, emit, ask
+        self.drift = ClockDrift(clock.utc().timestamp() - clock.monotonic())
+        self.synchronised: bool | None = None
+        self.steps = 0
+
+    def look(self) -> None:
+        self.drift, step_s = self.drift.after(self._clock.utc().timestamp(), self._clock.monotonic())
+        if step_s:
+            self.steps += 1
+            self._emit(ClockStepped(step_s))
+        self.synchronised = self._ask()
+        self._emit(ClockMeasured(self.drift.drift_s, self.synchronised))

@@ -1,0 +1,62 @@
+"""What the appliance knows of its own life; see events.py for the rules and the rest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class CanaryProven:
+    """A test page went from the DICOM port to a test pager in `took_s`, judged by Triton."""
+
+    took_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class CanaryFailed:
+    """`part` is to blame, `stage` the last that was reached; real pages would stop there too."""
+
+    part: str
+    stage: str
+    reason: str
+    took_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class CanaryObserved:
+    """The agent has read a new verdict of the canary; `part` is empty when the page was proven."""
+
+    part: str
+    took_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class ProvenPageMeasured:
+    """Since a page was last known to have reached a pager; since the start of the agent if none ever was.
+
+    `word` is proven, the part to blame, overdue, or empty.
+    """
+
+    age_s: float
+    period_s: float
+    word: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ClockStepped:
+    """The wall clock was set by `step_s`; times before and after it do not compare."""
+
+    step_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class ClockMeasured:
+    """`drift_s` is what was slewed since the start; `synchronised` None where nobody can tell."""
+
+    drift_s: float
+    synchronised: bool | None
+
+
+ProofHappening = (
+    CanaryProven | CanaryFailed | CanaryObserved | ProvenPageMeasured | ClockStepped | ClockMeasured
+)
