@@ -169,7 +169,12 @@ def test_presence_is_retained_and_the_will_claims_no_time_it_cannot_know() -> No
 
 
 def test_a_heartbeat_carries_progress_and_outdates_itself() -> None:
-    progress = Progress(90, 36, 34, 1, 0, None, "serving", ("overloaded",), 41.5, 7, 61.5, "proven")
+    progress = Progress(
+        *(90, 36, 34, 1, 0, None, "serving", ("overloaded",), 41.5),
+        messages_published=7,
+        proven_page_age_s=61.5,
+        canary="proven",
+    )
     message = MESSAGES.heartbeat(AT, progress)
     assert (message.topic, message.expiry_s, message.retain) == ("edge/v1/edge-1/heartbeat", 30, False)
     assert json.loads(message.payload) == {
