@@ -78,6 +78,7 @@ class Analysis:
         self.claim = Claim()
         self.evidence: dict[SopInstanceUID, SliceEvidence] = {}
         self.failure: Failure | None = None
+        self._unseen: list[SliceEvidence] = []
         self._model, self._read, self._decoded, self._inference = model, read, decoded, inference
         self._tasks, self._deadline_s = tasks, deadline_s
         self._stored: dict[SopInstanceUID, StoredInstance] = {}
@@ -99,6 +100,11 @@ class Analysis:
                 self._asked[slab] = task = self._tasks.create_task(self._answer(slab))
                 self._backlog.slabs += 1
                 task.add_done_callback(self._backlog.answered)
+
+    def unseen(self) -> list[SliceEvidence]:
+        """What came since it was asked last."""
+        unseen, self._unseen = self._unseen, []
+        return unseen
 
     def judged(self, slabs: Iterable[Slab]) -> bool:
         """Whether every one of these very slabs has its evidence."""
@@ -142,6 +148,7 @@ class Analysis:
         )
         if self._wanted[slab.centre] == slab:
             self.evidence[slab.centre] = evidence
+            self._unseen.append(evidence)
         self.on_evidence(evidence)
 
     def _fail(self, failure: Failure) -> None:

@@ -63,7 +63,8 @@ async def follow(opening: Opening, around: Surroundings) -> Conclusion:
                 analysis.start(_slabs(case, known, depth))
                 continue
             # The model has answered: page what it has shown so far, slices still arriving or not.
-            found = triage.preliminary(speaker.rules, case.progress.volume, analysis.evidence)
+            news = None if case.settling else analysis.unseen()
+            found = triage.preliminary(triage.hopeful(speaker.rules, news), case.progress.volume, analysis.evidence)
             paged = await _page(found, case, analysis, paged, speaker, around)
             if found and case.settling and analysis.judged(case.progress.slabs(depth, closed=True)):
                 case = case.finding_settled()
@@ -96,8 +97,10 @@ def _slabs(case: SeriesCase, before: SeriesCase, depth: int) -> tuple[Slab, ...]
     """What can be inferred now and could not before: around a new slice, or the ends of a whole series."""
     if case.settling:
         return case.progress.slabs(depth, closed=True)
-    new = next((s.sop_instance_uid for s in case.progress.slices if s not in before.progress), None)
-    return () if new is None else case.progress.slabs(depth, closed=False, near=new)
+    new = case.progress.latest
+    if new is None or new is before.progress.latest:
+        return ()
+    return case.progress.slabs(depth, closed=False, near=new)
 
 
 async def _page(

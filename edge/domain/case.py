@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from edge.domain.acquisition import more_hinted
-from edge.domain.announcement import NOTHING_ANNOUNCED, Announced, Tally
+from edge.domain.announcement import NOTHING_ANNOUNCED, Announced
 from edge.domain.carried import Carried, End
 from edge.domain.completeness import CompletionReason, Decision, Facts, Phase, SeriesEvent, decide
 from edge.domain.contiguity import Geometry, geometry_of
@@ -64,6 +64,7 @@ class SeriesCase:
     associations: Mapping[AssociationId, Carried] = field(default_factory=dict[AssociationId, Carried])
     announced: Announced = NOTHING_ANNOUNCED
     heeds_images_in_acquisition: bool = True
+    last_at: float | None = None
     longest_pause_s: float = 0.0
     through_sequence: int = 0
     study: StudyInstanceUID = NO_STUDY
@@ -200,10 +201,11 @@ class SeriesCase:
         self, name: SopInstanceUID, association: AssociationId, sequence: int, at: float
     ) -> SeriesCase:
         uid = instance_of(name)
-        last = max(self.received_at.values(), default=at)
+        last = at if self.last_at is None else self.last_at
         return replace(
             self,
             received_at={**self.received_at, uid: at},
+            last_at=max(last, at),
             longest_pause_s=max(self.longest_pause_s, at - last),
         )._carry(uid, association, sequence)
 
@@ -227,22 +229,21 @@ class SeriesCase:
         )._decided(event)
 
     def _decided(self, event: SeriesEvent) -> SeriesCase:
-        # Some facts cost a pass over all slices: they are looked at when the table may close the series.
-        may_close = event in _CLOSING
+        # Facts cost a pass over all slices: they are looked at when the table may close the series.
+        if event not in _CLOSING:
+            return replace(self, decision=decide(self.decision.phase, event, Facts(gapless=False)))
         carried = self.associations.values()
         aborted = [c for c in carried if c.end is End.ABORTED]
         others = max(0, len(self.received_at) - len(self.progress.slices))
         facts = Facts(
-            gapless=may_close and self.missing() is None,
+            gapless=self.missing() is None,
             on_one_association=any(
                 c.end is End.RELEASED and len(c.instances) >= len(self.received_at) for c in carried
             ),
             open_associations=sum(c.end is None for c in carried),
             aborted=any(not any(c.repeats(a) for c in carried) for a in aborted),
-            tally=self.announced.tally(self.received_at) if may_close else Tally.OPEN,
+            tally=self.announced.tally(self.received_at),
             discontinued=self.announced.discontinued,
-            hinted=may_close
-            and self.heeds_images_in_acquisition
-            and more_hinted(self.progress.slices, others),
+            hinted=self.heeds_images_in_acquisition and more_hinted(self.progress.slices, others),
         )
         return replace(self, decision=decide(self.decision.phase, event, facts))

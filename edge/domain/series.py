@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bisect import insort
-from collections import Counter
+from bisect import bisect_left
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
@@ -101,30 +101,39 @@ class SeriesInProgress:
 
     series_instance_uid: SeriesInstanceUID
     slices: tuple[SliceHeader, ...] = ()
+    latest: SliceHeader | None = field(default=None, compare=False)
+    _uids: frozenset[SopInstanceUID] = field(default=frozenset(), compare=False)
+    _planes: Mapping[tuple[object, ...], tuple[SliceHeader, ...]] = field(
+        default_factory=dict[tuple[object, ...], tuple[SliceHeader, ...]], compare=False
+    )
 
     def add(self, header: SliceHeader) -> SeriesInProgress:
         """The series with `header` in its place; the same SOP Instance UID twice changes nothing."""
         if header in self:
             return self
-        ordered = list(self.slices)
-        insort(ordered, header, key=_place)
-        return replace(self, slices=tuple(ordered))
+        # Nothing here looks at every slice but to copy it: a thin series has 1,500.
+        of_plane = _with(self._planes.get(header.plane, ()), header)
+        return replace(
+            self,
+            slices=_with(self.slices, header),
+            latest=header,
+            _uids=self._uids | {header.sop_instance_uid},
+            _planes={**self._planes, header.plane: of_plane},
+        )
 
     def __contains__(self, header: SliceHeader) -> bool:
         return header.sop_instance_uid in self._uids
 
     @cached_property
-    def _uids(self) -> frozenset[SopInstanceUID]:
-        return frozenset(s.sop_instance_uid for s in self.slices)
-
-    @cached_property
     def volume(self) -> tuple[SliceHeader, ...]:
-        """The slices of the commonest plane; a stranger of other size or direction is not among them."""
-        planes = Counter(s.plane for s in self.slices)
-        commonest = max(planes, key=lambda p: planes[p], default=None)
-        return tuple(s for s in self.slices if s.plane == commonest)
+        """The slices of the commonest plane; a stranger of other size or direction is not among them.
 
-    def slabs(self, depth: int, *, closed: bool, near: SopInstanceUID | None = None) -> tuple[Slab, ...]:
+        Of two that are as common the one that begins lower, whatever came first.
+        """
+        lowest_first = sorted(self._planes.values(), key=lambda alike: _place(alike[0]))
+        return max(lowest_first, key=len, default=())
+
+    def slabs(self, depth: int, *, closed: bool, near: SliceHeader | None = None) -> tuple[Slab, ...]:
         """Slabs whose neighbours are known; with `closed` every slice has one, ends repeated.
 
         `near` asks only for those that this slice can have changed.
@@ -144,11 +153,18 @@ class SeriesInProgress:
                 found.append(Slab(self.volume[i].sop_instance_uid, uids))
         return tuple(found)
 
-    def _window(self, near: SopInstanceUID | None, half: int) -> tuple[int, int]:
+    def _window(self, near: SliceHeader | None, half: int) -> tuple[int, int]:
+        count = len(self.volume)
         if near is None:
-            return 0, len(self.volume)
-        place = next((i for i, s in enumerate(self.volume) if s.sop_instance_uid == near), None)
-        return (0, 0) if place is None else (max(0, place - half), min(len(self.volume), place + half + 1))
+            return 0, count
+        place = bisect_left(self.volume, _place(near), key=_place)
+        here = place < count and self.volume[place].sop_instance_uid == near.sop_instance_uid
+        return (max(0, place - half), min(count, place + half + 1)) if here else (0, 0)
+
+
+def _with(slices: tuple[SliceHeader, ...], header: SliceHeader) -> tuple[SliceHeader, ...]:
+    place = bisect_left(slices, _place(header), key=_place)
+    return (*slices[:place], header, *slices[place:])
 
 
 def _place(header: SliceHeader) -> tuple[float, str]:

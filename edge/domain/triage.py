@@ -14,6 +14,15 @@ from edge.domain.series import SliceHeader
 Evidence = Mapping[SopInstanceUID, SliceEvidence]
 
 
+def hopeful(rules: Sequence[FindingRule], news: Sequence[SliceEvidence] | None) -> tuple[FindingRule, ...]:
+    """Rules that `news` could have made pass: the others need no look at all slices. None is any news."""
+    return tuple(
+        rule
+        for rule in rules
+        if news is None or any(e.probability[rule.key] >= rule.page.probability for e in news)
+    )
+
+
 def preliminary(
     rules: Sequence[FindingRule], slices: Sequence[SliceHeader], evidence: Evidence
 ) -> tuple[Finding, ...]:

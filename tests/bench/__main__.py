@@ -14,13 +14,18 @@ from pathlib import Path
 from types import FrameType, ModuleType
 from typing import Any
 
-from tests.bench import durable, ladder, page_latency, receive
+from tests.bench import durable, ladder, page_latency, receive, thin_slices
 from tests.bench.machine import describe
 from tests.bench.readme import README, block, replaced
 from tests.ladder.rungs import RUNGS
 
 _CHECKOUT = Path(__file__).resolve().parents[2]
-_BENCHMARKS = {"receive": receive, "durable": durable, "page_latency": page_latency}
+_BENCHMARKS = {
+    "receive": receive,
+    "durable": durable,
+    "page_latency": page_latency,
+    "thin_slices": thin_slices,
+}
 # Not among all: it takes hours, and says whether something broke and not how fast it was.
 _ALONE = {"ladder": ladder}
 _OF_LADDER = ("rounds", "seed", "first", "rung", "minutes")

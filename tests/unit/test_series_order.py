@@ -61,7 +61,7 @@ def test_the_slabs_near_each_arrival_are_all_there_are_in_the_end(order: list[Sl
     wanted = {}
     for one in order:
         series = series.add(one)
-        wanted |= {s.centre: s for s in series.slabs(3, closed=False, near=one.sop_instance_uid)}
+        wanted |= {s.centre: s for s in series.slabs(3, closed=False, near=one)}
     wanted |= {s.centre: s for s in series.slabs(3, closed=True)}
     assert set(wanted.values()) == set(arrived(WHOLE).slabs(3, closed=True))
 
