@@ -1,7 +1,7 @@
 """What one more slice costs the agent's own Python, and whether that grows with the slices that are there.
 
-Headers and evidence without pixels, so decoding, transport and inference are not in it: they cost the same for
-every slice. No finding, which is the case that looks longest.
+Headers and evidence without pixels, so decoding, transport and inference are not in it: they cost the same
+for every slice. No finding, which is the case that looks longest.
 """
 
 from __future__ import annotations
