@@ -63,8 +63,11 @@ async def follow(opening: Opening, around: Surroundings) -> Conclusion:
                 analysis.start(_slabs(case, known, depth))
                 continue
             # The model has answered: page what it has shown so far, slices still arriving or not.
-            news = None if case.settling else analysis.unseen()
-            found = triage.preliminary(triage.hopeful(speaker.rules, news), case.progress.volume, analysis.evidence)
+            rules = speaker.rules
+            if not case.settling:  # those that ring already, or cannot by this answer, need no look
+                silent = [r for r in rules if speaker.alert_id(r, case.study) not in paged]
+                rules = triage.hopeful(silent, analysis.unseen())
+            found = triage.preliminary(rules, case.progress.volume, analysis.evidence)
             paged = await _page(found, case, analysis, paged, speaker, around)
             if found and case.settling and analysis.judged(case.progress.slabs(depth, closed=True)):
                 case = case.finding_settled()

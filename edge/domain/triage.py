@@ -14,13 +14,9 @@ from edge.domain.series import SliceHeader
 Evidence = Mapping[SopInstanceUID, SliceEvidence]
 
 
-def hopeful(rules: Sequence[FindingRule], news: Sequence[SliceEvidence] | None) -> tuple[FindingRule, ...]:
-    """Rules that `news` could have made pass: the others need no look at all slices. None is any news."""
-    return tuple(
-        rule
-        for rule in rules
-        if news is None or any(e.probability[rule.key] >= rule.page.probability for e in news)
-    )
+def hopeful(rules: Sequence[FindingRule], news: Sequence[SliceEvidence]) -> tuple[FindingRule, ...]:
+    """Rules that `news` could have made pass at the page point: the others need no look at all slices."""
+    return tuple(r for r in rules if any(e.probability[r.key] >= r.page.probability for e in news))
 
 
 def preliminary(
