@@ -66,4 +66,4 @@ def test_only_the_part_between_its_markers_is_replaced() -> None:
 
 def test_the_page_has_a_place_for_each_table() -> None:
     places = re.findall(r"<!-- (\w+): begin -->", README.read_text())
-    assert places == ["receive", "durable", "page_latency", "ladder"]
+    assert places == ["receive", "durable", "page_latency", "thin_slices", "ladder"]
