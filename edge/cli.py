@@ -203,7 +203,7 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
         from edge.pager import add_arguments as add_pager_arguments  # noqa: PLC0415 - see _up
 
         add_pager_arguments(pager)
-    add("check", _check, "diagnose ports, disk, Triton, broker, models and clock, one line each")
+    add("check", _check, "diagnose ports, disk, Triton, broker, models, clock and last canary, one line each")
     add("settings", _print_settings, "print the effective settings, secrets masked").add_argument(
         "--doc", action="store_true", help="print the reference of every key instead"
     )

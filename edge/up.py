@@ -1,4 +1,4 @@
-"""`edge up`: broker, Triton, receiver and agent as supervised processes of one appliance."""
+"""`edge up`: broker, Triton, receiver, agent and canary as supervised processes of one appliance."""
 
 from __future__ import annotations
 
