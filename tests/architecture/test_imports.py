@@ -22,6 +22,8 @@ ROOM_OF = {
     "iotcore": "mqtt",
     "smtplib": "notify",
     "sqlite3": "spool",
+    "xxhash": "spool",
+    "cryptography": "tls",
     "starlette": "console",
     "prometheus_client": "telemetry",
     "structlog": "telemetry",
