@@ -27,7 +27,7 @@ _EMPTY_OFFSET_TABLE = b"\xfe\xff\x00\xe0\0\0\0\0"
 # What the frames have in common; the groups and everything private stay behind.
 _COMMON = (
     *("StudyInstanceUID", "SeriesInstanceUID", "Modality", "ImageType", "Manufacturer", "PatientAge"),
-    *("AccessionNumber", "BodyPartExamined", "ContrastBolusAgent", "ConvolutionKernel"),
+    *("AccessionNumber", "BodyPartExamined", "ContrastBolusAgent", "ConvolutionKernel", "PatientID"),
     *("AcquisitionNumber", "RescaleIntercept", "RescaleSlope", "RescaleType", "ModalityLUTSequence"),
     *("PixelPaddingValue", "PixelPaddingRangeLimit", "Rows", "Columns", "SamplesPerPixel", "BitsAllocated"),
     *("FrameOfReferenceUID", "AcquisitionDateTime", "AcquisitionDate", "AcquisitionTime"),

@@ -118,7 +118,7 @@ def test_retention_makes_room_oldest_first_and_0xa700_comes_only_when_nothing_fi
     for number, series in enumerate(FINISHED):
         for instance in range(5):
             box.keep(series, instance)
-        box.ledger.conclude(_no_finding(series, number), box.last, [])
+        box.ledger.conclude(_no_finding(series, number), box.last, [], None)
     box.start()
     try:
         kept = _until_refused(box)
