@@ -20,15 +20,15 @@ QUIET_S, DEADLINE_S = 6.0, 9.0
 
 
 class Series:
-    """The same real head under names of its own."""
+    """The same real head in another study, for the scanner made it with other rays."""
 
     def __init__(self, files: list[Path], folder: Path) -> None:
         folder.mkdir()
-        self.uid, self.step = generate_uid(), generate_uid()
+        self.uid, self.step, study = generate_uid(), generate_uid(), generate_uid()
         self.files, self.instances = list[Path](), list[str]()
         for i, file in enumerate(files):
             ds = pydicom.dcmread(file)
-            ds.SeriesInstanceUID = self.uid
+            ds.StudyInstanceUID, ds.SeriesInstanceUID = study, self.uid
             ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = generate_uid()
             self.instances.append(ds.SOPInstanceUID)
             self.files.append(folder / f"{i:03d}.dcm")
