@@ -57,6 +57,10 @@ _PAGER_READY_S = 15.0
 Alarm = Callable[[Verdict], None]
 
 
+# What the looks after a time-out and the telling take of a period.
+_TELLING, _LONGEST_TELLING_S = 0.15, 5.0
+
+
 def watch_canary(settings: Settings, environment: Mapping[str, str], alarms: Sequence[Alarm] = ()) -> None:
     """`edge canary --watch` until SIGTERM or SIGINT.
 
@@ -91,7 +95,8 @@ def watch_canary(settings: Settings, environment: Mapping[str, str], alarms: Seq
 
 def _due_s(settings: CanarySettings, failed: bool) -> float:
     """From the start of one run to the next: so soon that a fault is told within a period."""
-    due_s = settings.period_s - settings.timeout_s
+    telling_s = min(_LONGEST_TELLING_S, _TELLING * settings.period_s)
+    due_s = settings.period_s - settings.timeout_s - telling_s
     return min(AGAIN_S, due_s) if failed else due_s
 
 

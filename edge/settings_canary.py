@@ -15,7 +15,7 @@ class CanarySettings(Section):
     period_s: float = Field(
         default=900.0,
         ge=0,
-        description="A fault is told within this: a canary goes out every period_s - timeout_s; 0: none.",
+        description="A fault is told within this: canaries go out sooner by timeout_s and telling; 0: none.",
     )
     timeout_s: float = Field(
         default=60.0, gt=1, description="A canary whose page was not answered by then has failed."
