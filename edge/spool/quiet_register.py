@@ -29,11 +29,13 @@ WHERE life.pages = 0 AND life.test = 0 AND life.stage IN ('detected', 'published
   AND shown.route = 'worklist'
 ORDER BY shown.number"""
 
+# Both up to now: what lies later was said before the clock was set back.
 RANG = """
 SELECT finding_key, count(DISTINCT alert_id) FROM alert
-WHERE raised_at > ? AND route = 'page' AND (demoted <> '') = ? AND test = 0 GROUP BY finding_key"""
+WHERE raised_at > ? AND raised_at <= ? AND route = 'page' AND (demoted <> '') = ? AND test = 0 GROUP BY finding_key"""
 
-LAST_KEYED = "SELECT max(enqueued_at) FROM outbox WHERE key > ?1 || ':' AND key < ?1 || ';'"
+LAST_KEYED = """
+SELECT max(enqueued_at) FROM outbox WHERE key > ?1 || ':' AND key < ?1 || ';' AND enqueued_at <= ?2"""
 
 
 class SqliteQuietRegister:
@@ -81,12 +83,13 @@ class SqliteQuietRegister:
 
     def told_at(self, prefix: str) -> datetime | None:
         with self._writer.reading() as connection:
-            (at,) = connection.execute(LAST_KEYED, (prefix,)).fetchone()
+            (at,) = connection.execute(LAST_KEYED, (prefix, time_text(self._clock.utc()))).fetchone()
         return None if at is None else datetime.fromisoformat(at)
 
     def rang(self, since: datetime, *, held_back: bool = False) -> Mapping[str, int]:
         with self._writer.reading() as connection:
-            return dict(connection.execute(RANG, (time_text(since), held_back)).fetchall())
+            window = (time_text(since), time_text(self._clock.utc()))
+            return dict(connection.execute(RANG, (*window, held_back)).fetchall())
 
 
 def held_of(connection: sqlite3.Connection) -> list[Held]:

@@ -26,10 +26,10 @@ WHERE alert_id = ? ORDER BY number"""
 
 STAGE = "SELECT stage, said_number FROM alert_lifecycle WHERE alert_id = ?"
 
-# What was held back and rings now was no news of this hour.
+# What was held back and rings now was no news of this hour; nor is what a clock said that was set back since.
 RANG = """
 SELECT count(DISTINCT alert_id) FROM alert
-WHERE finding_key = ? AND raised_at > ? AND route = 'page' AND demoted = '' AND test = 0"""
+WHERE finding_key = ? AND raised_at > ? AND raised_at <= ? AND route = 'page' AND demoted = '' AND test = 0"""
 
 PAYLOAD = """
 SELECT coalesce(payload, (SELECT payload FROM outbox WHERE key = outbox_key)) FROM alert WHERE number = ?"""
@@ -88,7 +88,8 @@ def standing(connection: sqlite3.Connection, alert_id: str) -> Standing:
 
 def rang_within_window(connection: sqlite3.Connection, finding: str, now: datetime) -> int:
     """How many alerts of the finding have rung; each once, whatever was said of it afterwards."""
-    return int(connection.execute(RANG, (finding, time_text(now - BUDGET_WINDOW))).fetchone()[0])
+    window = (finding, time_text(now - BUDGET_WINDOW), time_text(now))
+    return int(connection.execute(RANG, window).fetchone()[0])
 
 
 def alert_names(connection: sqlite3.Connection, series: SeriesReference, model: str) -> dict[str, str]:

@@ -325,6 +325,35 @@ def test_a_clock_that_is_set_back_ends_quiet_rather_than_prolonging_it(hospital:
     assert hospital.rung() == ["s1"]
 
 
+def test_a_clock_that_is_set_back_spends_no_budget_with_what_rang_later_than_now(hospital: Hospital) -> None:
+    for n in range(BUDGET + 1):
+        hospital.finds(f"s{n}")
+    assert hospital.notices() == ["budget_spent"]
+    hospital.waits(-86400)
+    for n in range(BUDGET):
+        hospital.finds(f"back{n}")
+    assert hospital.rung() == [f"s{n}" for n in range(BUDGET)] + [f"back{n}" for n in range(BUDGET)]
+    hospital.finds("beyond")
+    for _ in range(5):
+        hospital.waits(60)
+    assert hospital.notices().count("budget_spent") == 2, "of the budget that is spent now, and once"
+
+
+def test_a_clock_that_is_set_back_lets_what_was_held_ring_within_a_budget_of_its_own(
+    hospital: Hospital,
+) -> None:
+    hospital.asks(QuietKind.MAINTENANCE, 30)
+    for n in range(BUDGET):
+        hospital.finds(f"s{n}")
+    hospital.waits(1801)
+    assert len(hospital.rung()) == BUDGET
+    hospital.waits(-86400)
+    hospital.asks(QuietKind.MAINTENANCE, 30)
+    hospital.finds("held")
+    hospital.waits(1801)
+    assert hospital.rung()[-1] == "held"
+
+
 def test_an_order_left_while_the_agent_was_away_counts_from_when_it_was_given(hospital: Hospital) -> None:
     now = hospital.clock.utc()
     until = now + timedelta(minutes=10)
