@@ -32,7 +32,8 @@ ORDER BY shown.number"""
 # Both up to now: what lies later was said before the clock was set back.
 RANG = """
 SELECT finding_key, count(DISTINCT alert_id) FROM alert
-WHERE raised_at > ? AND raised_at <= ? AND route = 'page' AND (demoted <> '') = ? AND test = 0 GROUP BY finding_key"""
+WHERE raised_at > ? AND raised_at <= ? AND route = 'page' AND (demoted <> '') = ? AND test = 0
+GROUP BY finding_key"""
 
 LAST_KEYED = """
 SELECT max(enqueued_at) FROM outbox WHERE key > ?1 || ':' AND key < ?1 || ';' AND enqueued_at <= ?2"""
