@@ -32,13 +32,16 @@ class Blame:
         self._state_dir, self._parts = state_dir, frozenset(parts)
         self._latest, self._count = clock.utc(), 0
 
-    def stuck(self) -> bool:
-        """To be asked more often than there are verdicts: two running, since we began, name a part of it."""
+    def stuck(self, *, behind: bool = False) -> bool:
+        """To be asked more often than there are verdicts: two running, since we began, name a part of it.
+
+        Never while it is `behind`: then the canary waits its turn, and a restart begins the backlog anew.
+        """
         verdict = latest_verdict(self._state_dir)
         if verdict is not None and verdict.at > self._latest:
-            ours = verdict.part in self._parts and verdict.reason in _CURABLE
+            ours = verdict.part in self._parts and verdict.reason in _CURABLE and not behind
             self._latest, self._count = verdict.at, self._count + 1 if ours else 0
-        return self._count >= _IN_A_ROW
+        return self._count >= _IN_A_ROW and not behind
 
 
 class Proof:

@@ -6,9 +6,11 @@ from collections.abc import Callable
 
 from edge.clock_watch import ClockWatch
 from edge.conditions import Conditions, Limits
+from edge.domain.degraded import Mode
 from edge.history import Progress
 from edge.ports import Clock
 from edge.proof import Proof
+from edge.surroundings import Reading
 from edge.telemetry.events import (
     BrokerConnectionChanged,
     Happening,
@@ -63,6 +65,10 @@ class Pulse:
     @property
     def alive(self) -> bool:
         return self._clock.monotonic() - self._looked_at < STUCK_S
+
+    def behind(self, reading: Reading) -> bool:
+        """Whether a canary may have to wait for what came before it, which is no fault of any part."""
+        return not reading.at_head or Mode.OVERLOADED in self.conditions.now.modes
 
     def last_outcome_age_s(self) -> float | None:
         at = self.progress.last_outcome_at

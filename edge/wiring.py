@@ -138,7 +138,14 @@ async def _agent(
                     tasks.create_task(dispatcher.run()),
                     tasks.create_task(agent.run(taken)),
                     tasks.create_task(
-                        _watch(ledger, proof, clock_watch, dispatcher.stands_still, blame, watchdog)
+                        _watch(
+                            ledger,
+                            proof,
+                            clock_watch,
+                            dispatcher.stands_still,
+                            lambda: blame.stuck(behind=pulse.behind(around.reading)),
+                            watchdog,
+                        )
                     ),
                     tasks.create_task(measure(state_dir, pulse.emit)),
                     tasks.create_task(measure_queue(dispatcher.load, around.backlog, pulse.emit)),
@@ -198,7 +205,7 @@ async def _watch(
     proof: Proof,
     clock_watch: ClockWatch,
     stands_still: Callable[[float], bool],
-    blame: Blame,
+    stuck: Callable[[], bool],
     watchdog: Watchdog,
 ) -> None:
     """Ends the agent by OSError when its ledger can keep nothing any more; a supervisor starts it afresh."""
@@ -208,7 +215,7 @@ async def _watch(
         clock_watch.look()
         if not stands_still(STANDS_STILL_S):
             watchdog.turned("inference")
-        if not blame.stuck():
+        if not stuck():
             watchdog.turned("proof")
         await asyncio.sleep(1.0)
 

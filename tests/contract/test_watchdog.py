@@ -10,9 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from edge.conditions import Limits
 from edge.domain.canary import Part, Stage, Verdict
 from edge.proof import Blame
+from edge.pulse import Pulse
 from edge.spool.verdict_file import keep_verdict
+from edge.surroundings import Reading
+from edge.telemetry.degraded_events import QueueMeasured
 from edge.watchdog import Watchdog
 from tests.fakes.clock import FakeClock
 
@@ -111,6 +115,34 @@ def test_parts_that_turn_are_not_enough_where_the_canary_blames_them_twice_runni
     assert blame.stuck()
     judged(None, "proven")
     assert not blame.stuck()
+
+
+def test_an_agent_that_catches_up_is_not_stuck_and_what_was_said_of_it_then_does_not_count(
+    tmp_path: Path,
+) -> None:
+    clock = FakeClock()
+    blame = Blame(tmp_path, (Part.AGENT,), clock)
+
+    def judged(*, behind: bool) -> bool:
+        clock.advance(60)
+        keep_verdict(tmp_path, Verdict(clock.utc(), Part.AGENT, Stage.ACKNOWLEDGED, "not_decoded", 1.0))
+        return blame.stuck(behind=behind)
+
+    assert [judged(behind=True) for _ in range(3)] == [False] * 3
+    assert not judged(behind=False), "the first that is its fault"
+    assert judged(behind=False)
+    assert not blame.stuck(behind=True)
+    assert blame.stuck(behind=False), "a moment of work takes nothing back"
+
+
+def test_what_is_behind_is_one_who_has_not_read_all_or_for_whom_more_waits_than_is_judged() -> None:
+    pulse = Pulse(lambda _: None, FakeClock(), Limits(0, 0, overload_s=30))
+    assert pulse.behind(Reading(at_head=False))
+    assert not pulse.behind(Reading(at_head=True))
+    pulse.emit(QueueMeasured(300, 40.0, 60.0))
+    assert pulse.behind(Reading(at_head=True))
+    pulse.emit(QueueMeasured(0, 0.0, 0.0))
+    assert not pulse.behind(Reading(at_head=True))
 
 
 def test_what_a_restart_does_not_cure_is_no_reason_for_one(tmp_path: Path) -> None:
