@@ -70,7 +70,8 @@ class Pager:
             self.say(f"{BELL if rings else ''}{page.at:%H:%M:%S} {format_page(page.message)}")
             self.latest = page
         self._answer(page, Answer.DELIVERED)
-        if self.choices.auto and page.message.rings:
+        # What a test of the appliance holds back is a patient's until a human has said that it is not.
+        if self.choices.auto and page.message.rings and (page.message.test or not page.message.demoted):
             self.press("a")
 
     def press(self, key: str) -> None:
@@ -127,7 +128,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--role", default="stroke-team", help="role of [alerting], or test (default: %(default)s)"
     )
     parser.add_argument("--name", default="pager", help="token for who answers; no patient data")
-    parser.add_argument("--auto", action="store_true", help="acknowledge every page by itself (tests, demos)")
+    parser.add_argument(
+        "--auto", action="store_true", help="acknowledge every page that nothing holds back (tests, demos)"
+    )
     parser.add_argument("--once", action="store_true", help="end with exit code 0 once a page was answered")
     parser.add_argument("--no-bell", action="store_true", help="do not sound the terminal bell")
     parser.add_argument(
