@@ -81,18 +81,19 @@ def rule(alert: Alert, standing: Standing, hold: str, examination: timedelta) ->
     carrying = [w for w in latest.values() if w.status is not AlertStatus.RETRACTED]
     strongest = max(carrying, key=lambda w: (_WEIGHT[w.status], w.number), default=None)
     shown = _since_retracted(standing.words)
-    page = next((w for w in reversed(shown) if w.route is Route.PAGE), None)
     if alert.status is AlertStatus.RETRACTED:
-        return _taken_back(mine, strongest, shown, paged=page is not None)
+        return _taken_back(mine, strongest, shown, paged=any(w.route is Route.PAGE for w in shown))
     if not shown:
         return _rings(hold, first=True)
-    stage = standing.stage if standing.followed_through >= (page or shown[0]).number else None
-    anew = stage is Stage.EXPIRED or (stage in _TAKEN and _another(alert, shown, page, examination))
+    opened = _latest_opening(shown)
+    paged = opened is not None and opened.route is Route.PAGE
+    stage = standing.stage if standing.followed_through >= (opened or shown[0]).number else None
+    anew = stage is Stage.EXPIRED or (stage in _TAKEN and _another(alert, shown, opened, examination))
     weaker = strongest is not None and _WEIGHT[alert.status] <= _WEIGHT[strongest.status]
     if anew:
         return _rings(hold, first=True)
-    if page is not None or stage in _TAKEN:
-        return Ruling(Route.SILENT) if weaker else _amends(shown, paged=page is not None)
+    if paged or stage in _TAKEN:
+        return Ruling(Route.SILENT) if weaker else _amends(shown, paged=paged)
     if hold and weaker:
         return Ruling(Route.SILENT)
     return _rings(hold, first=False)
@@ -103,6 +104,11 @@ def _since_retracted(words: Sequence[Word]) -> list[Word]:
     shown = [w for w in words if w.shown]
     ends = [n for n, w in enumerate(shown) if w.status is AlertStatus.RETRACTED]
     return shown[ends[-1] + 1 :] if ends else shown
+
+
+def _latest_opening(shown: Sequence[Word]) -> Word | None:
+    """The last that rang or was held back; what was shown since amends it."""
+    return next((w for w in reversed(shown) if w.route in (Route.PAGE, Route.WORKLIST)), None)
 
 
 def _taken_back(mine: Word | None, strongest: Word | None, shown: Sequence[Word], *, paged: bool) -> Ruling:
@@ -122,8 +128,8 @@ def _rings(hold: str, *, first: bool) -> Ruling:
     return Ruling(Route.WORKLIST if hold else Route.PAGE, hold, first)
 
 
-def _another(alert: Alert, shown: Sequence[Word], page: Word | None, examination: timedelta) -> bool:
+def _another(alert: Alert, shown: Sequence[Word], opened: Word | None, examination: timedelta) -> bool:
     """Whether the images are of a later examination; without times they count as the same."""
-    since = page.number if page is not None else 0
+    since = opened.number if opened is not None else 0
     known = [w.acquired_at for w in shown if w.number >= since and w.acquired_at is not None]
     return alert.acquired_at is not None and bool(known) and alert.acquired_at - min(known) > examination

@@ -110,6 +110,29 @@ def test_a_held_finding_rings_with_the_next_word_that_nothing_holds_back() -> No
     assert [r.first for r in study.rulings] == [True, False, False, False]
 
 
+@pytest.mark.parametrize("stage", [Stage.CLOSED, Stage.EXPIRED])
+def test_what_is_held_back_after_an_earlier_page_rings_with_the_next_word_that_nothing_holds_back(
+    stage: Stage,
+) -> None:
+    study = Study()
+    study.says("a", CONFIRMED, scan=SCAN)
+    study.stage = stage
+    later = SCAN + timedelta(hours=5)
+    assert study.says("b", PRELIMINARY, hold="maintenance", scan=later) == (Route.WORKLIST, "maintenance")
+    study.stage = Stage.DETECTED
+    assert study.says("c", CONFIRMED, scan=later)[0] is Route.PAGE
+
+
+def test_what_a_human_took_from_the_worklist_after_an_earlier_page_rings_nobody_anew() -> None:
+    study = Study()
+    study.says("a", PRELIMINARY, scan=SCAN)
+    study.stage = Stage.CLOSED
+    later = SCAN + timedelta(hours=5)
+    study.says("b", PRELIMINARY, hold="mute", scan=later)
+    study.stage = Stage.ACKNOWLEDGED
+    assert study.says("b", CONFIRMED, scan=later) == (Route.UPDATE, "mute")
+
+
 def test_what_was_taken_from_the_worklist_is_amended_there() -> None:
     study = Study()
     study.says("a", PRELIMINARY, hold="mute")
