@@ -7,7 +7,7 @@ the alert stands for as long as any series of the study carries it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from edge.domain.alert import Alert, AlertStatus, Route
@@ -52,13 +52,16 @@ class Standing:
 class Ruling:
     """Where a word goes; `first` when no human was shown this finding before.
 
-    `restates` is the word of another series that counts from now on, because the stronger one was taken back.
+    `restates` is the word of another series that counts from now on, because the stronger one was taken back;
+    it is said by `restated_route`, and what is held back stays so, for the reason `restated_demoted`.
     """
 
     route: Route
     demoted: str = ""
     first: bool = False
     restates: int | None = None
+    restated_route: Route = Route.UPDATE
+    restated_demoted: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +84,15 @@ def rule(alert: Alert, standing: Standing, hold: str, examination: timedelta) ->
     carrying = [w for w in latest.values() if w.status is not AlertStatus.RETRACTED]
     strongest = max(carrying, key=lambda w: (_WEIGHT[w.status], w.number), default=None)
     shown = _since_retracted(standing.words)
+    opened = _latest_opening(shown)
+    since = opened or next(iter(shown), None)
+    stage = standing.stage if since is not None and standing.followed_through >= since.number else None
     if alert.status is AlertStatus.RETRACTED:
-        return _taken_back(mine, strongest, shown, paged=any(w.route is Route.PAGE for w in shown))
+        ruling = _taken_back(mine, strongest, shown, paged=any(w.route is Route.PAGE for w in shown))
+        return ruling if ruling.restates is None else _restated(ruling, opened, stage)
     if not shown:
         return _rings(hold, first=True)
-    opened = _latest_opening(shown)
     paged = opened is not None and opened.route is Route.PAGE
-    stage = standing.stage if standing.followed_through >= (opened or shown[0]).number else None
     anew = stage is Stage.EXPIRED or (stage in _TAKEN and _another(alert, shown, opened, examination))
     weaker = strongest is not None and _WEIGHT[alert.status] <= _WEIGHT[strongest.status]
     if anew:
@@ -117,6 +122,14 @@ def _taken_back(mine: Word | None, strongest: Word | None, shown: Sequence[Word]
         return _amends(shown, paged=paged) if shown else Ruling(Route.SILENT)
     said = mine is not None and _WEIGHT[mine.status] > _WEIGHT[strongest.status]
     return Ruling(Route.SILENT, restates=strongest.number if said else None)
+
+
+def _restated(ruling: Ruling, opened: Word | None, stage: Stage | None) -> Ruling:
+    """Held back as before if it is; what a human has taken, or what ran out, is not opened by it again."""
+    if opened is None or opened.route is not Route.WORKLIST:
+        return ruling
+    route = Route.UPDATE if stage in (*_TAKEN, Stage.EXPIRED) else Route.WORKLIST
+    return replace(ruling, restated_route=route, restated_demoted=opened.demoted)
 
 
 def _amends(shown: Sequence[Word], *, paged: bool) -> Ruling:

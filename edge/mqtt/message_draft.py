@@ -47,7 +47,7 @@ class AlertMessageDraft(MessageDraft):
         """Raises pydantic's ValidationError for a payload of another version."""
         message = AlertMessage.model_validate_json(payload)
         key = f"{message.alert_id}:{message.status}:{message.revision}:{message.series_token}"
-        amended = message.model_copy(update={"rings": False, "demoted": "", "held": ""})
+        amended = message.model_copy(update={"rings": False, "demoted": self.message.demoted, "held": ""})
         to = (self.topic, self.expiry_s, self.response_topic)
         return MessageDraft(f"{key}:restated:{number}", *to, amended)
 

@@ -66,7 +66,8 @@ def raise_alert(
     ruling = rule(alert, standing(connection, alert.alert_id), hold, rules.examination)
     routed = replace(alert, route=ruling.route, demoted=ruling.demoted)
     _say(connection, routed, draft.routed(routed), now)
-    _restate(connection, ruling, draft, now)
+    restated = replace(alert, route=ruling.restated_route, demoted=ruling.restated_demoted)
+    _restate(connection, ruling, draft.routed(restated), now)
     return Raised(routed, first=ruling.first)
 
 
@@ -128,11 +129,12 @@ def _say(connection: sqlite3.Connection, alert: Alert, draft: AlertDraft, now: d
 
 
 def _restate(connection: sqlite3.Connection, ruling: Ruling, draft: AlertDraft, now: datetime) -> None:
+    """`draft` is routed to where the word goes."""
     if ruling.restates is None:
         return
     (payload,) = connection.execute(PAYLOAD, (ruling.restates,)).fetchone()
     if payload is None:
         return  # of an older version, which kept only what it sent
     again = draft.restated(payload, ruling.restates)
-    say_again(connection, ruling.restates, again.key, Route.UPDATE, "", now)
+    say_again(connection, ruling.restates, again.key, ruling.restated_route, ruling.restated_demoted, now)
     enqueue(connection, again, now)

@@ -243,6 +243,24 @@ def test_maintenance_holds_findings_back_and_they_ring_when_it_is_over(hospital:
     assert released.waited_s >= 1800
 
 
+@pytest.mark.parametrize("taken", [False, True])
+def test_what_is_held_stays_held_when_the_series_that_said_more_takes_it_back(
+    hospital: Hospital, *, taken: bool
+) -> None:
+    hospital.asks(QuietKind.MAINTENANCE, 30)
+    hospital.finds("s1", AlertStatus.CONFIRMED)
+    hospital.finds("s1", AlertStatus.INCOMPLETE, series="s1.2")
+    if taken:
+        hospital.acknowledges("s1")
+    hospital.finds("s1", AlertStatus.RETRACTED, revision=1)
+    assert hospital.worklist() == ["s1 maintenance"] * 2
+    said = [(m["status"], m["rings"]) for t, m in hospital.sent if t == "worklist"]
+    assert said == [("confirmed", False), ("incomplete", False)]
+    assert hospital.quiet.held == (0 if taken else 1)
+    hospital.waits(1801)
+    assert hospital.rung() == ([] if taken else ["s1"])
+
+
 def test_maintenance_may_be_ended_early_or_prolonged(hospital: Hospital) -> None:
     hospital.asks(QuietKind.MAINTENANCE, 30)
     hospital.waits(1200)
