@@ -51,7 +51,9 @@ class Claim:
             self.priority = Priority.ARRIVING if fresh else Priority.ROUTINE
 
     def rise(self, to: Priority) -> None:
-        """Never falls: a series that has shown something stays first."""
+        """Never falls: a series that has shown something stays first. The end of a backlog is not urgent."""
+        if to is Priority.CLOSING and self.priority is Priority.ROUTINE:
+            return
         self.priority = min(self.priority, to)
 
 

@@ -75,6 +75,18 @@ def test_a_claim_rises_and_never_falls_and_a_fresh_slice_lifts_an_old_series() -
     assert claim.priority is S
 
 
+def test_the_end_of_a_series_of_a_backlog_goes_before_no_new_head_and_what_it_shows_does() -> None:
+    claim = Claim()
+    claim.slice_received(1000.0, 1000.0 + FRESH_S + 1)
+    claim.rise(C)
+    assert claim.priority is R
+    claim.rise(S)
+    assert claim.priority is S
+    arriving = Claim(A)
+    arriving.rise(C)
+    assert arriving.priority is C
+
+
 @pytest.mark.parametrize(
     ("acquired_at", "priority"),
     [
