@@ -63,7 +63,7 @@ class AlertWatch:
         afterwards: Callable[[], None] = lambda: None,
         turned: Callable[[], None] = lambda: None,
     ) -> None:
-        """`afterwards` is called after each turn, whether or not that failed."""
+        """`afterwards` is called after each turn, whether or not that failed; `turned` only if it did not."""
         self._register, self._pages, self._settings = register, pages, settings
         self._clock, self._emit, self._turned = clock, emit, turned
         self._afterwards = afterwards
@@ -75,10 +75,9 @@ class AlertWatch:
     def run(self) -> None:
         """Until `stop`; an error nobody expected is told, and the next look goes on from the ledger."""
         while not self._stopping.is_set():
-            for turn in (self.turn, self._afterwards):
+            for turn in (self._turn, self._afterwards):
                 try:
                     turn()
-                    self._turned()
                 except Exception as error:  # noqa: BLE001 -- supervised boundary: pages must be followed
                     self._emit(TaskFailed("alert_watch", where(error)))
                     self._stopping.wait(LOOK_EVERY_S)
@@ -110,6 +109,10 @@ class AlertWatch:
             after = self._waited(self._heard(followed, rung), rung, forgot=forgot)
             stages[after.life.stage] += not after.test
         self._emit(AlertsFollowed(tuple((str(s), n) for s, n in stages.items() if s is not Stage.CLOSED)))
+
+    def _turn(self) -> None:
+        self.turn()
+        self._turned()
 
     def _plan(self, followed: Followed | Said) -> Plan:
         return self._settings.plan(followed.urgency)
