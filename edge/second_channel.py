@@ -98,9 +98,8 @@ class SecondChannel:
             return  # a page that was only written down has no words to tell
         before = waiting.tried.get((self._name, page.status))
         attempts = 1 + (before.count if before is not None else 0)
-        self._used.append(self._clock.monotonic())
         try:
-            how = self._channel.tell(self._notice_of(said))
+            how = self._tell_in_words(said)
         except NotTold as error:
             again = self._clock.utc() + timedelta(seconds=pause_s(attempts))
             self._register.attempted(page, self._name, error.reason, now, again)
@@ -109,6 +108,16 @@ class SecondChannel:
             self._register.attempted(page, self._name, how, now, None)
             waited_s = max(0.0, (self._clock.utc() - page.opened_at).total_seconds())
             self._emit(NoticeTold(page.alert_id, page.status, self._name, how, waited_s))
+
+    def _tell_in_words(self, said: OutboundMessage) -> str:
+        """Raises NotTold also for a page that cannot be read, which holds up no other."""
+        try:
+            notice = self._notice_of(said)
+        except ValueError as error:  # pydantic's ValidationError: written by another version
+            self._emit(TaskFailed("second_channel", where(error)))
+            raise NotTold("unreadable") from error
+        self._used.append(self._clock.monotonic())
+        return self._channel.tell(notice)
 
     def _measure(self, pages: Sequence[Waiting]) -> None:
         """Told when it changes: unanswered pages this channel has told, and those it could not tell yet."""

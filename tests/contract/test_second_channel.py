@@ -163,6 +163,20 @@ def test_a_failure_is_tried_again_after_a_pause_and_across_a_restart(room: Room)
     assert failed == [("exit_1", 1), ("timed_out", 2)]
 
 
+def test_a_page_that_cannot_be_read_holds_up_no_other(room: Room) -> None:
+    room.say(alert(alert_id="odd", series="1.2.4"))
+    room.say(alert())
+    sql(room.folder, """UPDATE outbox SET payload = CAST('{}' AS BLOB) WHERE key LIKE 'odd:%'""")
+    room.turn(60)
+    assert room.told() == [("a1", "preliminary")]
+    failed = [(h.alert, h.reason) for h in room.happenings if isinstance(h, NoticeFailed)]
+    assert failed == [("odd", "unreadable")]
+    room.turn(FIRST_PAUSE_S - 1)
+    (known,) = [h for h in room.happenings if isinstance(h, TaskFailed)]
+    assert "ValidationError" in known.error
+    room.happenings.remove(known)
+
+
 def test_a_crash_between_telling_and_writing_it_down_tells_it_again(
     room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
