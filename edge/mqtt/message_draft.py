@@ -38,6 +38,7 @@ class MessageDraft:
 class AlertMessageDraft(MessageDraft):
     """ports.AlertDraft; `redraft` makes the draft of the alert as it was routed."""
 
+    message: AlertMessage
     redraft: Callable[[Alert], AlertMessageDraft]
 
     def routed(self, alert: Alert) -> AlertMessageDraft:
