@@ -62,7 +62,9 @@ class Series:
     def slabs(self, depth: int) -> Iterator[tuple[Slab, Tensors]]:
         """Every slab of the closed series with its input tensors."""
         of = {s.header.sop_instance_uid: s for s in self.slices}
-        series = SeriesInProgress(self.slices[0].header.series_instance_uid, self.headers)
+        series = SeriesInProgress(self.slices[0].header.series_instance_uid)
+        for header in self.headers:
+            series = series.add(header)
         for slab in series.slabs(depth, closed=True):
             yield slab, prepare([of[uid] for uid in slab.slices])
 

@@ -107,6 +107,10 @@ class SeriesInProgress:
         default_factory=dict[tuple[object, ...], tuple[SliceHeader, ...]], compare=False
     )
 
+    def __post_init__(self) -> None:
+        if len(self._uids) != len(self.slices):
+            raise ValueError("slices are added one by one, so that each is in its plane")
+
     def add(self, header: SliceHeader) -> SeriesInProgress:
         """The series with `header` in its place; the same SOP Instance UID twice changes nothing."""
         if header in self:

@@ -33,6 +33,7 @@ def header(order: str, *, explicit: bool = True) -> tuple[bytes, bytes, bytes]:
     return before, made(0x0020000D, STUDY) + made(0x0020000E, SERIES), made(0x00200013, "7") * 4
 
 
+DELIMITER_BYTES = 8
 ENCODINGS = [("<", True), ("<", False), (">", True)]
 
 
@@ -48,7 +49,8 @@ def test_damage_elsewhere_does_not_hide_the_series(
     before, uids, after = header(encoding[0], explicit=encoding[1])
     damaged = bytearray(before)
     for place, patch in patches:
-        at = int(place * (len(before) - len(patch)))
+        # Without the delimiter of the sequence nobody could tell its series from the one that follows.
+        at = int(place * (len(before) - DELIMITER_BYTES - len(patch)))
         damaged[at : at + len(patch)] = patch
     assert salvaged_uids(bytes(damaged) + uids + after[:kept_after]) == (STUDY, SERIES)
 
