@@ -50,10 +50,10 @@ class Case:
             end = replace(
                 outcome(BLED, 1), instances=2, series=replace(outcome(BLED, 1).series, predecessor=None)
             )
-            ledger.conclude(end, 10, [(said, alert_draft(said)), (None, result_draft(end))])
+            ledger.conclude(end, 10, [(said, alert_draft(said))], result_draft(end))
             end = outcome(BLOODLESS, 1, kind=OutcomeKind.NO_FINDING)
             end = replace(end, instances=2, series=replace(end.series, predecessor=None))
-            ledger.conclude(end, 10, [(None, result_draft(end))])
+            ledger.conclude(end, 10, [], result_draft(end))
         self.heard.pages[said.alert_id].add("key")
         self.edit("ledger.db", "UPDATE outbox SET published_at = enqueued_at")
 
@@ -162,7 +162,7 @@ def _page_from_nowhere(case: Case) -> None:
 def _second_id(case: Case) -> None:
     columns = (
         "series_instance_uid, revision, outbox_key, finding, timings, model_name, model_version, "
-        "model_digest, degraded, finding_key, urgency, route, demoted, test, raised_at"
+        "model_digest, degraded, finding_key, urgency, route, demoted, test, raised_at, ae_title"
     )
     case.edit(
         "ledger.db",

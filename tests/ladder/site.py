@@ -6,7 +6,7 @@ import random
 import shutil
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -166,9 +166,9 @@ class Site:
         self._note_agent()
         self.appliance.restart()
         self._note_agent()
-        self._published()
+        messages = self._published()
         self.appliance.stop()
-        left = leftovers(self.state_dir, self.temporary, self.agents)
+        left = leftovers(self.state_dir, self.temporary, self.agents, messages)
         faults = (*self.broken, *said.faults, *left, *_trail(self.state_dir))
         own = {"rounds": self.rounds, "faults injected": len(self.struck)}
         return Verdict(faults, own | said.figures)
@@ -178,10 +178,12 @@ class Site:
         for one in series:
             shutil.rmtree(one.instances[0].path.parent, ignore_errors=True)
 
-    def _published(self) -> None:
+    def _published(self) -> Collection[str]:
+        """The keys of the outbox once all of it was published, or when that takes too long."""
         deadline = time.monotonic() + _PAGES_S
-        while not all(Books.read(self.state_dir).outbox.values()) and time.monotonic() < deadline:
+        while not all((outbox := Books.read(self.state_dir).outbox).values()) and time.monotonic() < deadline:
             time.sleep(0.2)
+        return outbox.keys()
 
     def _note_agent(self) -> None:
         pid = self.appliance.running("agent")

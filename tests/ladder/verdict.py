@@ -148,10 +148,13 @@ def _must_ring(raised: Raised) -> bool:
     return raised.route == "page" and not raised.test
 
 
-def leftovers(state_dir: Path, temporary: Path, agents: Collection[int]) -> list[str]:
+def leftovers(
+    state_dir: Path, temporary: Path, agents: Collection[int], messages: Collection[str] | None = None
+) -> list[str]:
     """Of an appliance that was stopped, after a start that swept: what nobody will ever use again.
 
-    `temporary` is its TMPDIR, `agents` are the process ids that its agent had.
+    `temporary` is its TMPDIR, `agents` are the process ids that its agent had. Of the outbox only
+    `messages` count: what an escalation made due after they were looked at is for the next start to send.
     """
     books = Books.read(state_dir)
     kept = {stored.path for stored in books.stored.values()}
@@ -168,7 +171,11 @@ def leftovers(state_dir: Path, temporary: Path, agents: Collection[int]) -> list
     found += [
         f"orphan: series of entry {n}, which is no instance" for n in books.series_of.keys() - sequences
     ]
-    found += [f"orphan: message {key} was never published" for key, done in books.outbox.items() if not done]
+    found += [
+        f"orphan: message {key} was never published"
+        for key, done in books.outbox.items()
+        if not done and (messages is None or key in messages)
+    ]
     keys = {r.outbox_key for r in books.raised if r.outbox_key}
     found += [f"orphan: alert without its message {key}" for key in keys - books.outbox.keys()]
     return found
