@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from edge.domain.acquired import examination_began
 from edge.domain.alert import Alert, AlertStatus, Route
 from edge.domain.lifecycle import Stage
 
@@ -25,7 +26,10 @@ _TAKEN = (Stage.ACKNOWLEDGED, Stage.CLOSED)
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """One thing that a series said of an alert; `number` orders them, `acquired_at` is as in Alert."""
+    """One thing that a series said of an alert; `number` orders them, `acquired_at` is as in Alert.
+
+    `taken` once a human answered a message of it.
+    """
 
     number: int
     series_instance_uid: str
@@ -33,6 +37,7 @@ class Word:
     route: Route
     demoted: str = ""
     acquired_at: datetime | None = None
+    taken: bool = False
 
     @property
     def shown(self) -> bool:
@@ -41,11 +46,15 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """All that was said of an alert so far, in order; `stage` is as of the word `followed_through`."""
+    """All that was said of an alert so far, in order.
+
+    `stage` is as of the word `followed_through`, and `exhausted` as in Lifecycle.
+    """
 
     words: tuple[Word, ...] = ()
     stage: Stage | None = None
     followed_through: int = 0
+    exhausted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,32 +85,60 @@ def rule(alert: Alert, standing: Standing, hold: str, examination: timedelta) ->
     """`hold` says in one label why nobody may be rung now, "" when somebody may.
 
     Images of the same study acquired later than those that rang by more than `examination` are another
-    examination, for which an alert rings again although a human has taken it.
+    examination, for which an alert rings again although a human has taken it, or nobody has to the last step.
     """
-    series = alert.series.series_instance_uid
-    latest = {w.series_instance_uid: w for w in standing.words}
-    mine = latest.pop(series, None)
-    carrying = [w for w in latest.values() if w.status is not AlertStatus.RETRACTED]
-    strongest = max(carrying, key=lambda w: (_WEIGHT[w.status], w.number), default=None)
     shown = _since_retracted(standing.words)
     opened = _latest_opening(shown)
     since = opened or next(iter(shown), None)
-    stage = standing.stage if since is not None and standing.followed_through >= since.number else None
+    carried = _carried(alert, standing, opened, examination)
+    strongest = max(carried, key=_strength, default=None)
+    followed = since is not None and standing.followed_through >= since.number
+    stage = standing.stage if followed else None
     if alert.status is AlertStatus.RETRACTED:
-        ruling = _taken_back(mine, strongest, shown, paged=any(w.route is Route.PAGE for w in shown))
-        return ruling if ruling.restates is None else _restated(ruling, opened, stage)
-    if not shown:
+        mine = next((w for w in reversed(standing.words) if _same_series(w, alert)), None)
+        return _restated(_taken_back(mine, strongest, shown, since), opened, stage)
+    if since is None:
         return _rings(hold, first=True)
     paged = opened is not None and opened.route is Route.PAGE
-    anew = stage is Stage.EXPIRED or (stage in _TAKEN and _another(alert, shown, opened, examination))
-    weaker = strongest is not None and _WEIGHT[alert.status] <= _WEIGHT[strongest.status]
-    if anew:
+    # While it rings and this one may not, it goes on ringing as it is.
+    unheard = followed and standing.exhausted and not hold
+    another = (stage in _TAKEN or unheard) and _another(alert, shown, opened, examination)
+    if another or stage is Stage.EXPIRED:
         return _rings(hold, first=True)
+    # What was said before this page is not on it.
+    told = [w for w in carried if w.number >= since.number]
+    weaker = any(_WEIGHT[alert.status] <= _WEIGHT[w.status] for w in told)
     if paged or stage in _TAKEN:
         return Ruling(Route.SILENT) if weaker else _amends(shown, paged=paged)
     if hold and weaker:
         return Ruling(Route.SILENT)
     return _rings(hold, first=False)
+
+
+def _carried(alert: Alert, standing: Standing, opened: Word | None, examination: timedelta) -> Sequence[Word]:
+    """The latest word of every other series that carries the finding.
+
+    Not of an examination before that of the alert, if a human has taken that one and the later one has rung
+    or was held back since: it is looked at for itself, and so are its last words.
+    """
+    latest = {w.series_instance_uid: w for w in standing.words if not _same_series(w, alert)}
+    carried = [w for w in latest.values() if w.status is not AlertStatus.RETRACTED]
+    times = [w.acquired_at for w in standing.words if w.acquired_at is not None]
+    began = examination_began(alert.acquired_at, times, examination)
+    if opened is None or opened.acquired_at is None or began is None or opened.acquired_at < began:
+        return carried
+    before = [w for w in standing.words if w.number < opened.number]
+    taken = {examination_began(w.acquired_at, times, examination) for w in before if w.taken} - {None, began}
+    past = {w.number for w in before if examination_began(w.acquired_at, times, examination) in taken}
+    return [w for w in carried if w.number not in past]
+
+
+def _same_series(word: Word, alert: Alert) -> bool:
+    return word.series_instance_uid == alert.series.series_instance_uid
+
+
+def _strength(word: Word) -> tuple[int, int]:
+    return _WEIGHT[word.status], word.number
 
 
 def _since_retracted(words: Sequence[Word]) -> list[Word]:
@@ -116,17 +153,23 @@ def _latest_opening(shown: Sequence[Word]) -> Word | None:
     return next((w for w in reversed(shown) if w.route in (Route.PAGE, Route.WORKLIST)), None)
 
 
-def _taken_back(mine: Word | None, strongest: Word | None, shown: Sequence[Word], *, paged: bool) -> Ruling:
+def _taken_back(
+    mine: Word | None, strongest: Word | None, shown: Sequence[Word], since: Word | None
+) -> Ruling:
     """Only when no series of the study carries it any more is it taken back from those who were rung."""
     if strongest is None:
+        paged = any(w.route is Route.PAGE for w in shown)
         return _amends(shown, paged=paged) if shown else Ruling(Route.SILENT)
-    said = mine is not None and _WEIGHT[mine.status] > _WEIGHT[strongest.status]
-    return Ruling(Route.SILENT, restates=strongest.number if said else None)
+    if mine is None:
+        return Ruling(Route.SILENT)
+    more = _WEIGHT[mine.status] > _WEIGHT[strongest.status]
+    hidden = since is not None and strongest.number < since.number <= mine.number
+    return Ruling(Route.SILENT, restates=strongest.number if more or hidden else None)
 
 
 def _restated(ruling: Ruling, opened: Word | None, stage: Stage | None) -> Ruling:
     """Held back as before if it is; what a human has taken, or what ran out, is not opened by it again."""
-    if opened is None or opened.route is not Route.WORKLIST:
+    if ruling.restates is None or opened is None or opened.route is not Route.WORKLIST:
         return ruling
     route = Route.UPDATE if stage in (*_TAKEN, Stage.EXPIRED) else Route.WORKLIST
     return replace(ruling, restated_route=route, restated_demoted=opened.demoted)

@@ -20,11 +20,15 @@ from edge.spool.quiet_rows import latest_quiets
 SAID_BEFORE = """
 SELECT 1 FROM alert WHERE alert_id = ? AND status = ? AND revision = ? AND series_instance_uid = ?"""
 
+# The key of a copy for another role begins with that of the word.
 WORDS = """
-SELECT number, series_instance_uid, status, route, demoted, acquired_at FROM alert
-WHERE alert_id = ? ORDER BY number"""
+SELECT number, series_instance_uid, status, route, demoted, acquired_at, EXISTS (
+    SELECT 1 FROM acknowledgement AS answer
+    WHERE answer.alert_id = alert.alert_id AND answer <> 'delivered' AND outbox_key <> ''
+    AND substr(message_key || ':', 1, length(outbox_key) + 1) = outbox_key || ':')
+FROM alert WHERE alert_id = ? ORDER BY number"""
 
-STAGE = "SELECT stage, said_number FROM alert_lifecycle WHERE alert_id = ?"
+STAGE = "SELECT stage, said_number, exhausted FROM alert_lifecycle WHERE alert_id = ?"
 
 # What was held back and rings now was no news of this hour; nor is what a clock said that was set back since.
 RANG = """
@@ -80,11 +84,16 @@ def standing(connection: sqlite3.Connection, alert_id: str) -> Standing:
             Route(route),
             demoted,
             datetime.fromisoformat(acquired) if acquired else None,
+            bool(taken),
         )
-        for number, series, status, route, demoted, acquired in connection.execute(WORDS, (alert_id,))
+        for number, series, status, route, demoted, acquired, taken in connection.execute(WORDS, (alert_id,))
     )
     life = connection.execute(STAGE, (alert_id,)).fetchone()
-    return Standing(words) if life is None else Standing(words, Stage(life[0]), int(life[1]))
+    return (
+        Standing(words)
+        if life is None
+        else Standing(words, Stage(life[0]), int(life[1]), exhausted=bool(life[2]))
+    )
 
 
 def rang_within_window(connection: sqlite3.Connection, finding: str, now: datetime) -> int:

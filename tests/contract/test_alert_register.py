@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -269,6 +270,51 @@ def test_an_answer_to_an_earlier_page_does_not_answer_a_new_one(ward: Ward) -> N
     assert ward.stage is Stage.DETECTED
     ward.answers(Answer.ACKNOWLEDGED, "a1:confirmed:1:5e71e5")
     assert ward.stage is Stage.ACKNOWLEDGED
+
+
+SCAN = datetime(2024, 5, 1, 2, 50)  # noqa: DTZ001 - a scanner's clock has no zone
+
+
+def of_scan(status: AlertStatus, *, later: bool) -> Alert:
+    """Of one study, acquired at `SCAN` or two hours after it."""
+    said = alert(status, series="1.2.4" if later else "1.2.3")
+    series = replace(said.series, series_token="5e71e6" if later else "5e71e5")
+    return replace(said, series=series, acquired_at=SCAN + timedelta(hours=2 * later))
+
+
+@pytest.mark.parametrize("status", [AlertStatus.CONFIRMED, AlertStatus.RETRACTED])
+def test_the_last_word_on_another_examination_reaches_whom_its_page_rang(
+    ward: Ward, status: AlertStatus
+) -> None:
+    ward.says(of_scan(AlertStatus.PRELIMINARY, later=False))
+    ward.broker_takes()
+    ward.waits(20)
+    ward.broker_takes()
+    ward.answers(Answer.ACKNOWLEDGED, f"{PAGE}:oncall:1")
+    ward.says(of_scan(AlertStatus.CONFIRMED, later=False))
+    ward.broker_takes()
+    ward.says(of_scan(AlertStatus.PRELIMINARY, later=True))
+    assert ward.broker_takes() == ["alert/critical"]
+    assert ward.stage is Stage.PUBLISHED, "another examination rings again"
+    ward.says(of_scan(status, later=True))
+    assert ward.broker_takes() == ["alert/critical"]
+    assert ward.stage is (Stage.RETRACTED if status is AlertStatus.RETRACTED else Stage.PUBLISHED)
+
+
+def test_another_examination_rings_from_the_first_step_when_nobody_answers_the_last(ward: Ward) -> None:
+    ward.says(of_scan(AlertStatus.CONFIRMED, later=False))
+    ward.broker_takes(heard=False)
+    ward.broker_takes(heard=False)
+    ward.broker_takes(heard=False)
+    ward.says(of_scan(AlertStatus.CONFIRMED, later=True))
+    followed = ward.ledger.alerts.followed("a1")
+    assert followed is not None
+    assert (followed.life.stage, followed.life.rung.step, followed.life.exhausted) == (
+        Stage.DETECTED,
+        0,
+        False,
+    )
+    assert followed.rung_key == "a1:confirmed:0:5e71e6"
 
 
 def test_an_unanswered_page_expires_with_an_alarm(ward: Ward) -> None:

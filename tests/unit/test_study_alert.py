@@ -18,6 +18,7 @@ PRELIMINARY, CONFIRMED = AlertStatus.PRELIMINARY, AlertStatus.CONFIRMED
 RETRACTED, INCOMPLETE = AlertStatus.RETRACTED, AlertStatus.INCOMPLETE
 HOUR = timedelta(hours=1)
 SCAN = datetime(2024, 5, 1, 2, 50)  # noqa: DTZ001 - a scanner's clock has no zone
+LATER = SCAN + timedelta(hours=5)
 
 
 class Study:
@@ -27,6 +28,7 @@ class Study:
         self.words: list[Word] = []
         self.rulings: list[Ruling] = []
         self.stage: Stage | None = None
+        self.exhausted = False
 
     def says(
         self, series: str, status: AlertStatus, *, hold: str = "", scan: datetime | None = None
@@ -37,8 +39,15 @@ class Study:
         self.words.append(Word(len(self.words) + 1, series, status, ruling.route, ruling.demoted, scan))
         return ruling.route, ruling.demoted
 
+    def taken(self) -> None:
+        """A human acknowledges the page that rings."""
+        self.words[-1] = replace(self.words[-1], taken=True)
+        self.stage = Stage.ACKNOWLEDGED
+
     def _rule(self, said: Alert, hold: str) -> Ruling:
-        return rule(said, Standing(tuple(self.words), self.stage, len(self.words)), hold, HOUR)
+        return rule(
+            said, Standing(tuple(self.words), self.stage, len(self.words), self.exhausted), hold, HOUR
+        )
 
 
 def test_a_preliminary_page_is_upgraded_in_place() -> None:
@@ -101,6 +110,70 @@ def test_a_page_that_ran_out_rings_again_when_the_finding_is_said_again() -> Non
     assert study.says("b", CONFIRMED)[0] is Route.PAGE
 
 
+def another_examination(*, taken: bool) -> Study:
+    """A page is confirmed and taken by a human, or ran out; five hours later another rings."""
+    study = Study()
+    study.says("a", PRELIMINARY, scan=SCAN)
+    if taken:
+        study.taken()
+    study.says("a", CONFIRMED, scan=SCAN)
+    study.stage = Stage.ACKNOWLEDGED if taken else Stage.EXPIRED
+    assert study.says("b", PRELIMINARY, scan=LATER)[0] is Route.PAGE
+    study.stage = Stage.PUBLISHED
+    return study
+
+
+@pytest.mark.parametrize("taken", [True, False])
+def test_the_page_of_another_examination_is_confirmed_although_the_earlier_one_was(taken: bool) -> None:
+    study = another_examination(taken=taken)
+    assert study.says("b", CONFIRMED, scan=LATER)[0] is Route.UPDATE
+    assert study.says("c", CONFIRMED, scan=LATER)[0] is Route.SILENT, "that has been said of this one"
+
+
+def test_the_page_of_another_examination_is_taken_back_although_the_earlier_one_stands() -> None:
+    study = another_examination(taken=True)
+    assert study.says("b", RETRACTED, scan=LATER)[0] is Route.UPDATE
+    assert study.rulings[-1].restates is None
+
+
+def test_two_series_of_another_examination_carry_its_page() -> None:
+    study = another_examination(taken=True)
+    study.says("c", PRELIMINARY, scan=LATER + timedelta(minutes=3))
+    assert study.says("b", RETRACTED, scan=LATER)[0] is Route.SILENT
+    assert study.says("c", RETRACTED, scan=LATER + timedelta(minutes=3))[0] is Route.UPDATE
+
+
+def test_an_earlier_examination_that_no_human_has_taken_stands_and_is_said_again() -> None:
+    study = another_examination(taken=False)
+    assert study.says("b", RETRACTED, scan=LATER)[0] is Route.SILENT
+    assert study.rulings[-1].restates == 2, "the page that rings names what was taken back"
+
+
+def test_an_earlier_examination_takes_nothing_back_of_the_later_one() -> None:
+    study = another_examination(taken=True)
+    assert study.says("a", RETRACTED, scan=SCAN)[0] is Route.SILENT
+
+
+def test_what_was_silent_in_an_examination_takes_nothing_back_of_a_page_that_never_was_its_own() -> None:
+    study = Study()
+    study.says("a", CONFIRMED, scan=SCAN)
+    assert study.says("b", PRELIMINARY, scan=LATER)[0] is Route.SILENT
+    study.taken()
+    assert study.says("b", RETRACTED, scan=LATER)[0] is Route.SILENT
+
+
+def test_another_examination_rings_again_where_the_last_step_was_rung_in_vain() -> None:
+    for scan, hold, route in (
+        (LATER, "", Route.PAGE),
+        (SCAN, "", Route.SILENT),
+        (LATER, "budget", Route.SILENT),  # what rings goes on ringing
+    ):
+        study = Study()
+        study.says("a", CONFIRMED, scan=SCAN)
+        study.stage, study.exhausted = Stage.PUBLISHED, True
+        assert study.says("b", CONFIRMED, scan=scan, hold=hold)[0] is route
+
+
 def test_a_held_finding_rings_with_the_next_word_that_nothing_holds_back() -> None:
     study = Study()
     assert study.says("a", PRELIMINARY, hold="maintenance") == (Route.WORKLIST, "maintenance")
@@ -117,20 +190,18 @@ def test_what_is_held_back_after_an_earlier_page_rings_with_the_next_word_that_n
     study = Study()
     study.says("a", CONFIRMED, scan=SCAN)
     study.stage = stage
-    later = SCAN + timedelta(hours=5)
-    assert study.says("b", PRELIMINARY, hold="maintenance", scan=later) == (Route.WORKLIST, "maintenance")
+    assert study.says("b", PRELIMINARY, hold="maintenance", scan=LATER) == (Route.WORKLIST, "maintenance")
     study.stage = Stage.DETECTED
-    assert study.says("c", CONFIRMED, scan=later)[0] is Route.PAGE
+    assert study.says("c", CONFIRMED, scan=LATER)[0] is Route.PAGE
 
 
 def test_what_a_human_took_from_the_worklist_after_an_earlier_page_rings_nobody_anew() -> None:
     study = Study()
     study.says("a", PRELIMINARY, scan=SCAN)
     study.stage = Stage.CLOSED
-    later = SCAN + timedelta(hours=5)
-    study.says("b", PRELIMINARY, hold="mute", scan=later)
+    study.says("b", PRELIMINARY, hold="mute", scan=LATER)
     study.stage = Stage.ACKNOWLEDGED
-    assert study.says("b", CONFIRMED, scan=later) == (Route.UPDATE, "mute")
+    assert study.says("b", CONFIRMED, scan=LATER) == (Route.UPDATE, "mute")
 
 
 def test_what_was_taken_from_the_worklist_is_amended_there() -> None:
