@@ -18,7 +18,7 @@ ANY_HEAD_CT = Scope(
     slice_thickness_mm=(0.5, 8),
     min_age_years=18,
     min_coverage_mm=100,
-    max_top_area_ratio=0.6,
+    max_top_area_ratio=0.3,
 )
 BLEED = FindingRule(
     key="bleed",
@@ -36,7 +36,7 @@ def uid(index: int) -> SopInstanceUID:
 def header(
     index: int, *, step_mm: float = 5.0, offset_mm: float | None = None, **more: object
 ) -> SliceHeader:
-    """Slice `index` of an axial head CT; its cross-section shrinks like a dome to slice 33."""
+    """Slice `index` of an axial head CT; a dome that ends at slice 33, its skull open below slice 3."""
     fields: dict[str, object] = {
         "study_instance_uid": StudyInstanceUID("1.2"),
         "series_instance_uid": SERIES,
@@ -52,8 +52,8 @@ def header(
         "tilt_deg": 0.0,
         "slice_thickness_mm": step_mm,
         "body_part_examined": "HEAD",
-        "head_area_mm2": 20000.0 * max(0.0, 1.0 - (index / 33) ** 2) ** 0.5,
-        "cranial_area_mm2": 12000.0 * max(0.0, 1.0 - (index / 33) ** 2) ** 0.5,
+        "head_area_mm2": 20000.0 * max(0.0, 1.0 - (index / 33) ** 2),
+        "cranial_area_mm2": 12000.0 * max(0.0, 1.0 - (index / 33) ** 2) * (index >= 3),
     }
     return SliceHeader(**{**fields, **more})  # type: ignore[arg-type]
 

@@ -165,8 +165,8 @@ class SeriesCase:
         if geometry.gaps:
             return Missing("gap", "; ".join(str(g) for g in geometry.gaps))
         if (reason := uncovered(geometry, self.scope)) is not None:
-            top = f"top slice {geometry.top_area_ratio:.0%} of the largest"
-            numbers = f"{geometry.coverage_mm:.0f} mm, {top}, {geometry.cranial_ml:.0f} mL in a skull"
+            ends = f"top {geometry.top_area_ratio:.0%} and base {geometry.base_area_ratio:.0%} of the largest"
+            numbers = f"{geometry.coverage_mm:.0f} mm, {ends}, {geometry.cranial_ml:.0f} mL in a skull"
             return Missing(reason, f"{geometry.slices} slices, {numbers}")
         return None
 

@@ -39,6 +39,7 @@ class Geometry:
     largest_area_mm2: float
     top_area_ratio: float
     cranial_ml: float = 0.0
+    base_area_ratio: float = 0.0
 
     @property
     def contiguous(self) -> bool:
@@ -50,11 +51,14 @@ def geometry_of(slices: Sequence[SliceHeader]) -> Geometry:
     """Geometry of slices ordered feet to head.
 
     `top_area_ratio` is the cross-section of the uppermost slice over the largest: near 1 the scan
-    ends in mid-head, near 0 it ran out at the vertex. `cranial_ml` is brain that a skull was seen around.
+    ends in mid-head, near 0 it ran out at the vertex. `cranial_ml` is brain that a skull was seen around;
+    `base_area_ratio` is that of the lowest slice over the largest: where it is large, the scan begins in
+    mid-head, and below the skull base it is 0, for no ring of bone is closed there.
     """
     steps = [b.offset_mm - a.offset_mm for a, b in pairwise(slices)]
     areas = [s.head_area_mm2 for s in slices]
     largest = max(areas, default=0.0)
+    cranial = max((s.cranial_area_mm2 for s in slices), default=0.0)
     return Geometry(
         slices=len(slices),
         gaps=_gaps(slices, steps),
@@ -64,6 +68,7 @@ def geometry_of(slices: Sequence[SliceHeader]) -> Geometry:
         largest_area_mm2=largest,
         top_area_ratio=areas[-1] / largest if largest > 0 else 1.0,
         cranial_ml=_cranial_ml(slices, steps),
+        base_area_ratio=slices[0].cranial_area_mm2 / cranial if cranial > 0 else 0.0,
     )
 
 

@@ -30,6 +30,7 @@ class Scope:
     max_top_area_ratio: float
     head_area_mm2: tuple[float, float] = (8000.0, 60000.0)
     min_cranial_ml: float = 300.0
+    max_base_area_ratio: float = 0.5
     kernels: frozenset[Sharpness] = frozenset(Sharpness)
     kernel_names: Mapping[str, Sharpness] = field(default_factory=dict[str, Sharpness])
     preferred_thickness_mm: tuple[float, float] = (0.0, float("inf"))
@@ -83,6 +84,8 @@ def uncovered(geometry: Geometry, scope: Scope) -> str | None:
         return "no_cranium"
     if geometry.top_area_ratio > scope.max_top_area_ratio:
         return "vertex_not_covered"
+    if geometry.base_area_ratio > scope.max_base_area_ratio:
+        return "base_not_covered"
     return None
 
 

@@ -50,6 +50,7 @@ class ScopeTable(_Table):
     max_top_area_ratio: float
     head_area_mm2: tuple[float, float] = (8000.0, 60000.0)
     min_cranial_ml: float = Field(default=300.0, ge=0)
+    max_base_area_ratio: float = Field(default=0.5, ge=0)
     kernels: frozenset[Sharpness] = frozenset(Sharpness)
     kernel_names: dict[KernelName, Sharpness] = {}
     preferred_thickness_mm: tuple[float, float] = (0.0, float("inf"))

@@ -71,7 +71,7 @@ MODEL = ClinicalModel.model_validate(
             "slice_thickness_mm": [0.5, 8],
             "min_age_years": 18,
             "min_coverage_mm": 100,
-            "max_top_area_ratio": 0.6,
+            "max_top_area_ratio": 0.3,
         },
         "tensors": {"slab_depth": 3, "max_batch": 1, "mask_threshold": 0.5},
         "findings": [

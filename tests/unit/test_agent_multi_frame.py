@@ -84,11 +84,11 @@ def test_a_restart_replays_a_multi_frame_instance_once() -> None:
 def test_slices_that_come_late_reopen_a_head_of_frames() -> None:
     async def script(room: ScannerRoom) -> None:
         room.opens("a")
-        room.sends_frames("a", WHOLE, *HEAD[:28])
+        room.sends_frames("a", WHOLE, *HEAD[:29])
         room.releases("a")
         await room.until_outcomes(1)
         room.opens("b")
-        room.sends_frames("b", f"{WHOLE}.2", *HEAD[28:])
+        room.sends_frames("b", f"{WHOLE}.2", *HEAD[29:])
         room.releases("b")
         first, second = await room.until_outcomes(2)
         assert (first.series.revision, second.series.revision) == (1, 2)

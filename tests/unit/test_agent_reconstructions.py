@@ -35,10 +35,15 @@ def made(series: str, kernel: str, *, step_mm: float = 5.0, **more: Any) -> list
                 convolution_kernel=kernel,
                 **{**RAYS, **more},
             ),
-            head_area_mm2=header(0).head_area_mm2 * max(0.0, 1 - (i * step_mm / 165) ** 2) ** 0.5,
+            head_area_mm2=header(0).head_area_mm2 * _dome(i * step_mm),
+            cranial_area_mm2=header(3).cranial_area_mm2 * _dome(i * step_mm) * (i * step_mm >= 15),
         )
         for i in range(count)
     ]
+
+
+def _dome(height_mm: float) -> float:
+    return max(0.0, 1 - (height_mm / 165) ** 2)
 
 
 SOFT, THIN = made("1.1", "H30s"), made("1.2", "H31s", step_mm=2.5)

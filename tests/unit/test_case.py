@@ -47,6 +47,13 @@ def test_half_a_head_with_a_clean_release_stays_open_and_ends_incomplete() -> No
     assert missing.reason == "vertex_not_covered"
 
 
+def test_a_head_without_its_base_ends_incomplete_though_the_vertex_was_reached() -> None:
+    """As tall as a head must be, but the posterior fossa is missing."""
+    missing = filled(range(8, 30)).association_released(A, 31).missing()
+    assert missing is not None
+    assert missing.reason == "base_not_covered"
+
+
 def test_too_short_a_scan_is_not_covered() -> None:
     missing = filled(range(15, 30)).association_released(A, 20).missing()
     assert missing is not None

@@ -113,6 +113,9 @@ def water_in_bone(cut: Cut, height: float) -> None:
 def head(cut: Cut, height: float) -> None:
     r = max(0.1, 1 - height**2) ** 0.5
     oval(cut, MUSCLE, 0, 0, 82 * r, 98 * r)
+    if height < 0.1:  # under the skull base
+        bone(cut, 0, 40, 20)
+        return
     oval(cut, CORTEX, 0, 0, 76 * r, 92 * r)
     oval(cut, 32, 0, 0, 69 * r, 85 * r)
     for x in (-9, 9):
@@ -189,6 +192,26 @@ def test_a_synthetic_head_is_one_in_every_tilt_and_padding(seed: int, padding: i
     voxels_zyx_hu = head_phantom(seed, acquisition=scan).voxels_zyx_hu
     areas = [cranial_area_mm2(cut, (1.8, 1.8)) for cut in voxels_zyx_hu]
     assert sum(areas) * 5.0 / 1000 > 2 * ANY_HEAD_CT.min_cranial_ml
+
+
+@settings(max_examples=4, deadline=None)
+@given(st.integers(0, 10_000), st.sampled_from([-18.5, 0.0, 18.5]), st.data())
+def test_a_synthetic_head_cut_short_at_either_end_is_not_covered(
+    seed: int, tilt: float, data: st.DataObject
+) -> None:
+    """Slices that follow each other without a gap and end with a polite release, as of half a head."""
+    scan = Acquisition(128, 128, 1.8, slices=30, spacing_mm=5.0, slice_thickness_mm=5.0, tilt_deg=tilt)
+    slices = [
+        header(
+            k,
+            head_area_mm2=head_area_mm2(cut, (1.8, 1.8)),
+            cranial_area_mm2=cranial_area_mm2(cut, (1.8, 1.8)),
+        )
+        for k, cut in enumerate(head_phantom(seed, acquisition=scan).voxels_zyx_hu)
+    ]
+    assert uncovered(geometry_of(slices), ANY_HEAD_CT) is None
+    assert uncovered(geometry_of(slices[: data.draw(st.integers(2, 25))]), ANY_HEAD_CT)
+    assert uncovered(geometry_of(slices[data.draw(st.integers(8, 28)) :]), ANY_HEAD_CT)
 
 
 def test_a_slice_smaller_than_a_block_holds_nothing() -> None:
