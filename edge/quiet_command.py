@@ -30,9 +30,9 @@ _LASTS = "90s, 30m, 2h"
 
 ABOUT = """While it is on, a finding rings nobody: it goes to the worklist at once. It ends by itself, and
 every finding that no human has acknowledged by then rings, the newest first and as many as the
-budget (alerting.budget). Pages that rang before go on being escalated. With --test findings go to
-the topic `test/alert` instead, for a tester with `edge pager --role test`. Who, why and until when is in
-the ledger's trail; pagers and the retained status are told without the reason."""
+budget (alerting.budget); the others stay on the worklist. Pages that rang before go on being escalated.
+With --test findings go to the topic `test/alert` instead, for a tester with `edge pager --role test`. Who,
+why and until when is in the ledger's trail; pagers and the retained status are told without the reason."""
 ABOUT_MUTE = """As `edge maintenance`, for the series of one scanner, by its calling AE title.
 Without a title it lists what is muted."""
 
@@ -44,12 +44,16 @@ def add_subcommands(maintenance: argparse.ArgumentParser, mute: argparse.Argumen
     on.add_argument("--test", action="store_true", help="findings ring a test pager meanwhile")
     _add_order(on, required=True)
     on.set_defaults(command=_maintenance_on)
-    off = actions.add_parser("off", help="end maintenance and test now; what was held back rings")
+    off = actions.add_parser(
+        "off", help="end maintenance and test now; what was held back rings up to the budget"
+    )
     off.set_defaults(command=_maintenance_off)
     status = actions.add_parser("status", help="what is quiet, until when and why, and what is held back")
     status.set_defaults(command=_status)
     mute.add_argument("scanner", nargs="?", metavar="AE_TITLE", help="calling AE title of the scanner")
-    mute.add_argument("--off", action="store_true", help="end it now; what was held back rings")
+    mute.add_argument(
+        "--off", action="store_true", help="end it now; what was held back rings up to the budget"
+    )
     _add_order(mute, required=False)
     mute.set_defaults(command=_mute, parser=mute)
 

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from edge.domain.paging_rules import BUDGET_WINDOW, PagingRules
 from edge.domain.quiet import BUDGET, HELD, Quiet, QuietEvent, QuietKind, holding
 from edge.ports import Clock
-from edge.quiet_ports import Held, Notices, QuietRegister, QuietRequests
+from edge.quiet_ports import Held, HeldBack, Notices, QuietRegister, QuietRequests
 from edge.telemetry.events import Happening
 from edge.telemetry.quiet_events import (
     BudgetMeasured,
@@ -47,7 +47,7 @@ class QuietWatch:
             self._requests.done(order)
         for quiet in self._register.latest():
             if quiet.event is QuietEvent.BEGAN and not quiet.in_force(now):
-                self._end(replace(quiet, event=QuietEvent.EXPIRED, at=now), quiet)
+                self._end(replace(quiet, event=QuietEvent.EXPIRED, at=now), quiet, now)
         self.in_force = tuple(q for q in self._register.latest() if q.in_force(now))
         self._release(now)
         self._tell_of_budgets(now)
@@ -57,28 +57,50 @@ class QuietWatch:
         latest = next((q for q in self._register.latest() if _same(q, order)), None)
         if order.event is not QuietEvent.BEGAN:
             if latest is not None and latest.event is QuietEvent.BEGAN:
-                self._end(order, latest)
+                self._end(order, latest, now)
             return
         if latest is not None and latest.in_force(now):
             order = replace(order, at=latest.at)  # prolonged, so that one that is left on shows
         if self._register.say(order, self._notices.quiet_began(order)):
             self._emit(QuietChanged(order.kind, order.event, (order.until - order.at).total_seconds()))
 
-    def _end(self, end: Quiet, began: Quiet) -> None:
-        held = sum(h.demoted == began.kind and began.holds(h.ae_title) for h in self._register.held())
-        if self._register.say(end, self._notices.quiet_ended(end, began.at, held)):
+    def _end(self, end: Quiet, began: Quiet, now: datetime) -> None:
+        """Told with what rings now, which is what `_release` does next, and with what does not."""
+        others = [q for q in self._register.latest() if q.in_force(now) and not _same(q, began)]
+        free = {held.number: rings for held, rings in self._freed(others, now)}
+        was_held = [
+            h.number
+            for h in self._register.held()
+            if h.demoted in HELD and began.holds(h.ae_title) and (h.demoted == began.kind or h.number in free)
+        ]
+        rings = sum(free.get(number, False) for number in was_held)
+        waiting = sum(number not in free for number in was_held)
+        notice = self._notices.quiet_ended(end, began.at, HeldBack(len(was_held), rings, waiting))
+        if self._register.say(end, notice):
             self._emit(QuietChanged(end.kind, end.event, (end.at - began.at).total_seconds()))
 
-    def _release(self, now: datetime) -> None:
-        """The newest first, as many as the budget; the others have most likely been read by somebody."""
+    def _freed(self, quiets: Sequence[Quiet], now: datetime) -> list[tuple[Held, bool]]:
+        """What none of these holds back any more, and whether it may ring by the budget: the newest first.
+
+        The others have most likely been read by somebody.
+        """
         rang = Counter(self._register.rang(now - BUDGET_WINDOW, held_back=True))
+        freed: list[tuple[Held, bool]] = []
         for held in reversed(self._register.held()):
-            if held.demoted not in HELD or holding(self.in_force, held.ae_title, now):
+            if held.demoted in HELD and not holding(quiets, held.ae_title, now):
+                rings = not self._rules.spent(held.finding, rang[held.finding])
+                rang[held.finding] += rings
+                freed.append((held, rings))
+        return freed
+
+    def _release(self, now: datetime) -> None:
+        for held, rings in self._freed(self.in_force, now):
+            if not rings:
+                # During a test only the tester's pager had it.
+                unseen = held.demoted == QuietKind.TEST
+                moved = self._notices.to_worklist(held.said, held.number, BUDGET) if unseen else None
+                self._register.keep(held, BUDGET, moved)
                 continue
-            if self._rules.spent(held.finding, rang[held.finding]):
-                self._register.keep(held, BUDGET)
-                continue
-            rang[held.finding] += 1
             self._register.release(held, self._notices.released(held.said, held.number))
             waited_s = max(0.0, (now - held.since).total_seconds())
             self._emit(FindingReleased(held.alert_id, held.finding, held.demoted, waited_s))

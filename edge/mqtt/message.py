@@ -139,7 +139,9 @@ class AlertMessage(_SeriesMessage):
         description="Why it rings no clinical role: budget, maintenance, mute, or test (on that topic).",
     )
     held: str = Field(
-        default="", description="Why it rings only now: it was held back by maintenance, test or mute."
+        default="",
+        description="Why it rings only now, or is on the worklist only now: it was held back by maintenance, "
+        "test or mute.",
     )
     rings: bool = Field(
         default=True, description="False for an amendment or a worklist entry: show it, and ring nobody."

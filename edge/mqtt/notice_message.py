@@ -31,8 +31,14 @@ class NoticeMessage(Message):
     held: int = Field(
         default=0,
         ge=0,
-        description="quiet_ended: findings that were held back and that no human has taken; they ring now, "
-        "as far as the budget allows. budget_spent: findings on the worklist so far.",
+        description="quiet_ended: findings that were held back and that no human has taken. "
+        "budget_spent: findings on the worklist so far.",
+    )
+    rings: int = Field(
+        default=0,
+        ge=0,
+        description="quiet_ended: so many of `held` ring now. The others are beyond the budget and on the "
+        "worklist, or held back by something else still.",
     )
     budget: int | None = Field(
         default=None, description="budget_spent: alerts of the finding that may ring an hour."

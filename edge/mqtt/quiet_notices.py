@@ -10,6 +10,7 @@ from edge.mqtt.message_draft import MessageDraft
 from edge.mqtt.notice_message import NoticeMessage, QuietWords
 from edge.mqtt.topics import Topics
 from edge.ports import OutboundMessage
+from edge.quiet_ports import HeldBack
 from edge.settings import Settings
 
 # Old news of quiet helps nobody; what is in force now is in the retained status.
@@ -23,6 +24,8 @@ class NoticeMessages:
         self._topics = Topics.of(settings)
         self._appliance = settings.appliance.name
         self._aliases = settings.appliance.scanners
+        rules = settings.alerting.rules
+        self._limited = any((rules.budget, *rules.budgets.values()))
 
     def words(self, quiet: Quiet) -> QuietWords:
         """For status and notices; the site's reason stays on the appliance."""
@@ -31,8 +34,12 @@ class NoticeMessages:
 
     def quiet_began(self, quiet: Quiet) -> MessageDraft:
         words = self.words(quiet)
-        until = f"until {quiet.until:%Y-%m-%d %H:%M} UTC; they are on the worklist and ring then"
-        text = f"{_named(words)}: findings are held back {until}, unless a human has taken them."
+        where = "with the test pager" if quiet.kind is QuietKind.TEST else "on the worklist"
+        ring = "the newest ring then, as many as the budget allows" if self._limited else "they ring then"
+        text = (
+            f"{_named(words)}: findings are held back until {quiet.until:%Y-%m-%d %H:%M} UTC. "
+            f"They are {where}; those that no human has taken by then are not lost: {ring}."
+        )
         return self._draft(
             f"notice:{quiet.order_id}:{quiet.event}",
             NoticeMessage(
@@ -40,9 +47,8 @@ class NoticeMessages:
             ),
         )
 
-    def quiet_ended(self, quiet: Quiet, began: datetime, held: int) -> MessageDraft:
+    def quiet_ended(self, quiet: Quiet, began: datetime, held: HeldBack) -> MessageDraft:
         words = self.words(quiet).model_copy(update={"since": began})
-        told = f"{held} findings were held back and ring now" if held else "nothing is held back"
         return self._draft(
             f"notice:{quiet.order_id}:{quiet.event}",
             NoticeMessage(
@@ -51,8 +57,9 @@ class NoticeMessages:
                 what="quiet_ended",
                 at=quiet.at,
                 quiet=words,
-                held=held,
-                text=f"{_named(words)} is over: {told}.",
+                held=held.findings,
+                rings=held.rings,
+                text=f"{_named(words)} is over: {_told(held)}.",
             ),
         )
 
@@ -85,6 +92,17 @@ class NoticeMessages:
             message=message.model_copy(update={"demoted": "", "held": message.demoted, "rings": True}),
         )
 
+    def to_worklist(self, held: OutboundMessage, number: int, why: str) -> MessageDraft:
+        """A finding that a tester alone was shown, for whoever looks after the worklist."""
+        message = AlertMessage.model_validate_json(held.payload)
+        return MessageDraft(
+            key=f"{held.key}:worklist:{number}",
+            topic=self._topics.worklist,
+            expiry_s=held.expiry_s,
+            response_topic=held.response_topic,
+            message=message.model_copy(update={"demoted": why, "held": message.demoted, "rings": False}),
+        )
+
     def _draft(self, key: str, message: NoticeMessage) -> MessageDraft:
         return MessageDraft(key, self._topics.notice, NOTICE_EXPIRY_S, None, message)
 
@@ -96,3 +114,16 @@ def budget_key(finding: str) -> str:
 
 def _named(words: QuietWords) -> str:
     return f"mute of {words.scanner}" if words.kind is QuietKind.MUTE else words.kind.value
+
+
+def _told(held: HeldBack) -> str:
+    if not held.findings:
+        return "it held nothing back that no human has taken"
+    parts = [
+        f"{held.rings} of them ring now" if held.rings else "",
+        f"{held.beyond_budget} are beyond the budget and ring nobody: look at the worklist"
+        if held.beyond_budget
+        else "",
+        f"{held.waiting} are held back by something else still" if held.waiting else "",
+    ]
+    return f"findings it held back: {held.findings}; " + ", ".join(part for part in parts if part)

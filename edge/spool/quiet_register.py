@@ -73,9 +73,14 @@ class SqliteQuietRegister:
             enqueue(connection, page, now)
         self._enqueued()
 
-    def keep(self, held: Held, why: str) -> None:
+    def keep(self, held: Held, why: str, moved: Draft | None) -> None:
+        key, now = held.said.key if moved is None else moved.key, self._clock.utc()
         with self._writer.transaction() as connection:
-            say_again(connection, held.number, held.said.key, Route.WORKLIST, why, self._clock.utc())
+            say_again(connection, held.number, key, Route.WORKLIST, why, now)
+            if moved is not None:
+                enqueue(connection, moved, now)
+        if moved is not None:
+            self._enqueued()
 
     def tell(self, notice: Draft) -> None:
         with self._writer.transaction() as connection:

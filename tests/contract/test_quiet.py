@@ -138,6 +138,11 @@ class Hospital:
     def notices(self) -> list[str]:
         return [str(m["what"]) for t, m in self.sent if t == "notice"]
 
+    def last_notice(self) -> tuple[object, object, str]:
+        """How many it says were held back, how many of them ring, and its words for a person."""
+        (*_, last) = [m for t, m in self.sent if t == "notice" and m["what"] == "quiet_ended"]
+        return last["held"], last["rings"], str(last["text"])
+
     def told(self, kind: type[Happening]) -> list[Happening]:
         return [h for h in self.happenings if isinstance(h, kind)]
 
@@ -284,8 +289,13 @@ def test_what_maintenance_held_back_beyond_the_budget_stays_on_the_worklist_and_
     hospital.asks(QuietKind.MAINTENANCE, 30)
     for n in range(BUDGET + 3):
         hospital.finds(f"s{n}")
+    (began,) = [str(m["text"]) for t, m in hospital.sent if t == "notice"]
+    assert began.endswith("the newest ring then, as many as the budget allows."), began
     hospital.waits(1801)
     assert hospital.rung() == [f"s{n}" for n in range(BUDGET + 2, 2, -1)]
+    held, rings, text = hospital.last_notice()
+    assert (held, rings) == (BUDGET + 3, BUDGET)
+    assert "5 of them ring now, 3 are beyond the budget and ring nobody: look at the worklist." in text
     assert hospital.notices() == ["quiet_began", "quiet_ended", "budget_spent"]
     hospital.finds("fresh")
     assert hospital.rung()[-1] == "fresh"
@@ -308,8 +318,29 @@ def test_a_finding_that_something_else_still_holds_back_waits_for_that_too(hospi
     hospital.finds("s1")
     hospital.waits(601)
     assert hospital.rung() == []
+    assert hospital.last_notice()[:2] == (1, 0)
+    assert "1 are held back by something else still." in hospital.last_notice()[2]
     hospital.waits(3000)
     assert hospital.rung() == ["s1"]
+    assert hospital.last_notice()[:2] == (1, 1)
+
+
+def test_what_a_test_held_back_beyond_the_budget_comes_to_the_worklist_that_the_notice_names(
+    hospital: Hospital,
+) -> None:
+    hospital.asks(QuietKind.TEST, 30)
+    assert "They are with the test pager;" in str(hospital.sent[-1][1]["text"])
+    for n in range(BUDGET + 2):
+        hospital.finds(f"s{n}")
+    assert hospital.worklist() == []
+    hospital.waits(1801)
+    assert hospital.rung() == [f"s{n}" for n in range(BUDGET + 1, 1, -1)]
+    assert hospital.worklist() == ["s1 budget", "s0 budget"], "only the tester's pager had them"
+    assert [m["held"] for t, m in hospital.sent if t == "worklist"] == ["test", "test"]
+    hospital.acknowledges("s1")
+    followed = hospital.ledger.alerts.followed("s1")
+    assert followed is not None
+    assert followed.life.stage is Stage.ACKNOWLEDGED
 
 
 def test_a_test_of_the_appliance_rings_the_tester_and_then_the_staff_unless_he_takes_it(
