@@ -1,12 +1,12 @@
 """The short form of the crash ladder: a few drawn rounds of each rung, and one judge of all.
 
-A seed that failed is climbed again by `python -m tests.bench ladder --rung R --rounds N --seed S`.
+The same rounds in every build, so that one fails for what was changed; the long form, `python -m tests.bench
+ladder --rounds 200 --seed S`, goes where nobody has been. `EDGE_LADDER_SEED` draws others here as well.
 """
 
 from __future__ import annotations
 
 import os
-import random
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,8 @@ import pytest
 from tests.ladder.rungs import Batch, climb, missing
 
 pytestmark = [pytest.mark.peer("mosquitto", "storescu", "dcmsend"), pytest.mark.timeout(900)]
+
+SEED = 27
 
 
 @pytest.mark.parametrize(
@@ -30,7 +32,7 @@ pytestmark = [pytest.mark.peer("mosquitto", "storescu", "dcmsend"), pytest.mark.
 def test_nothing_is_lost_and_every_page_arrives(rung: str, rounds: int, tmp_path: Path) -> None:
     if why := missing(rung):
         pytest.skip(why)
-    seed = int(os.environ.get("EDGE_LADDER_SEED") or random.SystemRandom().randrange(1_000_000))
+    seed = int(os.environ.get("EDGE_LADDER_SEED") or SEED)
     print(f"seed {seed}")
     said = climb(Batch(rung, 0, rounds, seed), tmp_path / rung, print)
     print(said.figures)
