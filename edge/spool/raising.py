@@ -38,14 +38,16 @@ WHERE finding_key = ? AND raised_at > ? AND raised_at <= ? AND route = 'page' AN
 PAYLOAD = """
 SELECT coalesce(payload, (SELECT payload FROM outbox WHERE key = outbox_key)) FROM alert WHERE number = ?"""
 
-# The series' own first id last, for it goes before one that its study had.
+# The series' own first id last, for it goes before one that its study had. A test never goes on under an
+# id of what was none, nor the other way round.
 ALERT_NAMES = """
 SELECT finding_key, alert_id FROM (
-    SELECT finding_key, alert_id, 0 AS place, 0 AS number FROM alert_before_studies
+    SELECT finding_key, alert_id, 0 AS place, 0 AS number FROM alert_before_studies AS before
     WHERE study_token = :study_token AND model_name = :model_name
+    AND EXISTS (SELECT 1 FROM alert WHERE alert.alert_id = before.alert_id AND test = :test)
     UNION ALL
     SELECT finding_key, alert_id, 1, -number FROM alert
-    WHERE series_instance_uid = :series_instance_uid AND model_name = :model_name)
+    WHERE series_instance_uid = :series_instance_uid AND model_name = :model_name AND test = :test)
 ORDER BY place, number"""
 
 # The same word again, with another message or none and by another way.
@@ -108,6 +110,7 @@ def alert_names(connection: sqlite3.Connection, series: SeriesReference, model: 
         "series_instance_uid": series.series_instance_uid,
         "study_token": series.study_token,
         "model_name": model,
+        "test": series.test,
     }
     return dict(connection.execute(ALERT_NAMES, named).fetchall())
 

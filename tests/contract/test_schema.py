@@ -7,13 +7,16 @@ import re
 import signal
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from edge.spool import database
 from edge.spool.database import Writer, open_reader
+from edge.spool.raising import alert_names
 from edge.spool.schema import Schema, Step, schema_of
+from tests.statements import reference
 
 RELEASED = Path(__file__).parent / "released_schema"
 DATABASES = ["inbox", "ledger"]
@@ -95,6 +98,21 @@ def test_the_released_file_becomes_what_a_new_one_is_and_keeps_every_row(tmp_pat
     assert tables(path) == tables(tmp_path / "new.db")
     renamed = {n: ", ".join(RENAMED.get(c, c) for c in of.split(", ")) for n, of in columns.items()}
     assert content(path, list(columns), renamed) == before
+
+
+@pytest.mark.parametrize("test", [False, True])
+def test_a_test_of_a_study_goes_on_under_no_id_that_its_patient_was_paged_under(
+    tmp_path: Path, *, test: bool
+) -> None:
+    path = released(tmp_path, "ledger")
+    Writer(path, schema_of("ledger")).close()
+    with closing(sqlite3.connect(path)) as ledger:
+        ledger.execute("UPDATE alert SET test = ?", (test,))
+        ledger.commit()
+        for series in ("1.2", "9.9"):
+            again = replace(reference(series), study_token="t")
+            said = {drill: alert_names(ledger, replace(again, test=drill), "m") for drill in (True, False)}
+            assert said == {test: {"": "a1"}, not test: {}}
 
 
 @pytest.mark.parametrize("name", DATABASES)
