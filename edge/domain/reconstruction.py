@@ -64,13 +64,20 @@ class Standing(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reconstruction:
-    """One series of an acquisition; the lower `rank` the better it suits the model."""
+    """One series of an acquisition; the lower `rank` the better it suits the model.
+
+    A `test` never speaks for a series that is none, nor the other way round.
+    """
 
     series_instance_uid: SeriesInstanceUID
     series_token: str
     acquisition: Acquisition
     rank: tuple[float, ...]
     standing: Standing = Standing.UNDER_WAY
+    test: bool = False
+
+    def same_as(self, other: Reconstruction) -> bool:
+        return self.test == other.test and self.acquisition.same_as(other.acquisition)
 
 
 class Reason(StrEnum):
@@ -120,7 +127,7 @@ def choose(mine: Reconstruction, others: Sequence[Reconstruction], *, speaks_up:
     One that `speaks_up`, with a finding or about a page of its own, is never passed over. What was said of a
     whole series stands: a better one that comes later does not take it back.
     """
-    same = sorted((o for o in others if mine.acquisition.same_as(o.acquisition)), key=_order)
+    same = sorted((o for o in others if mine.same_as(o)), key=_order)
     if not same:
         return None
     found = [o for o in same if o.standing is Standing.FOUND]

@@ -108,7 +108,9 @@ def reconstruction(speaker: Speaker, case: SeriesCase) -> Reconstruction | None:
     if acquisition is None:
         return None
     ranked = max(rank(s, case.scope) for s in slices)
-    return Reconstruction(series.series_instance_uid, series.series_token, acquisition, ranked)
+    return Reconstruction(
+        series.series_instance_uid, series.series_token, acquisition, ranked, test=series.test
+    )
 
 
 def among(

@@ -16,10 +16,11 @@ VALUES (?, ?, ?, ?, ?)
 ON CONFLICT (series_instance_uid) DO UPDATE SET acquisition = excluded.acquisition, rank = excluded.rank"""
 
 OF_STUDY = """
-SELECT series_instance_uid, series_token, acquisition, rank,
-       (SELECT kind FROM outcome WHERE outcome.series_instance_uid = reconstruction.series_instance_uid
-        ORDER BY revision DESC LIMIT 1)
-FROM reconstruction WHERE study_token = ? ORDER BY series_instance_uid"""
+SELECT series_instance_uid, made.series_token, acquisition, rank, kind, test
+FROM reconstruction AS made JOIN outcome AS last USING (series_instance_uid)
+WHERE made.study_token = ? AND revision = (
+    SELECT max(revision) FROM outcome WHERE series_instance_uid = made.series_instance_uid)
+ORDER BY series_instance_uid"""
 
 # The chosen one may itself have given way to a third, which then speaks for all three.
 _UNSPOKEN = """
@@ -64,7 +65,9 @@ def choice_columns(outcome: Outcome) -> dict[str, str | int | bytes | None]:
     }
 
 
-def _reconstruction(uid: str, series_token: str, acquisition: str, rank: str, kind: str) -> Reconstruction:
+def _reconstruction(
+    uid: str, series_token: str, acquisition: str, rank: str, kind: str, test: int
+) -> Reconstruction:
     said: dict[str, Any] = json.loads(acquisition)
     low, high = said["extent_mm"]
     made_from = Acquisition(
@@ -76,7 +79,8 @@ def _reconstruction(uid: str, series_token: str, acquisition: str, rank: str, ki
         extent_mm=(low, high),
     )
     standing = _STANDING.get(OutcomeKind(kind), Standing.OUT)
-    return Reconstruction(SeriesInstanceUID(uid), series_token, made_from, tuple(json.loads(rank)), standing)
+    ranked = tuple(json.loads(rank))
+    return Reconstruction(SeriesInstanceUID(uid), series_token, made_from, ranked, standing, bool(test))
 
 
 def _acquisition(made_from: Acquisition) -> str:

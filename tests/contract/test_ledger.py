@@ -173,6 +173,18 @@ def test_reconstructions_of_a_study_are_told_by_their_latest_outcomes(ledger: Le
     ]
 
 
+def test_a_reconstruction_says_whether_it_is_a_test(ledger: Ledger) -> None:
+    said = made("1.1", "study", OutcomeKind.NO_FINDING)
+    assert said.reconstruction is not None
+    drill = replace(
+        said,
+        series=replace(said.series, test=True),
+        reconstruction=replace(said.reconstruction, test=True),
+    )
+    ledger.conclude(drill, 40, [], None)
+    assert [r.test for r in ledger.reconstructions("study")] == [True]
+
+
 def test_who_gave_way_to_one_that_says_nothing_is_found(ledger: Ledger) -> None:
     gone = OutcomeKind.NOT_ELIGIBLE
     ledger.conclude(made("1.2", "study", gone, gave_way_to="1.1"), 40, [], None)

@@ -163,8 +163,8 @@ class ScannerRoom:
 
     # -- what a scanner does -------------------------------------------------------------------
 
-    def opens(self, association: str) -> None:
-        self.journal.append(AssociationOpened(*self._stamp(association), "CT_ER_1", "EDGE", "127.0.0.1"))
+    def opens(self, association: str, calling: str = "CT_ER_1") -> None:
+        self.journal.append(AssociationOpened(*self._stamp(association), calling, "EDGE", "127.0.0.1"))
 
     def sends(
         self, association: str, *headers: SliceHeader | UnusableInstance, blood: Iterable[int] = ()

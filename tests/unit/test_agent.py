@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -18,9 +19,9 @@ from tests.builders import header
 from tests.fakes.scanner_room import HEAD, ScannerRoom
 
 
-def play(script: Callable[[ScannerRoom], Awaitable[None]], **timers: float) -> ScannerRoom:
+def play(script: Callable[[ScannerRoom], Awaitable[None]], **about: Any) -> ScannerRoom:
     async def run() -> ScannerRoom:
-        room = ScannerRoom(**timers)
+        room = ScannerRoom(**about)
         room.starts()
         try:
             await script(room)

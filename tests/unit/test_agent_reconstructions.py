@@ -9,6 +9,7 @@ import pytest
 
 from edge.domain.identity import SeriesInstanceUID, SopInstanceUID
 from edge.domain.outcome import Outcome, OutcomeKind
+from edge.domain.scanner import Scanners
 from edge.domain.series import SliceHeader
 from tests.builders import header
 from tests.fakes.scanner_room import ScannerRoom
@@ -200,3 +201,29 @@ def test_another_study_or_scan_is_no_other_reconstruction() -> None:
             await room.until_outcomes(n)
 
     assert play(script).results == ["no_finding", "no_finding"]
+
+
+@pytest.mark.parametrize("first", ["CT_ER_1", "CT_TEST"])
+@pytest.mark.parametrize("at_once", [False, True])
+def test_a_test_of_an_acquisition_leaves_the_negative_to_the_patients_series(
+    first: str, *, at_once: bool
+) -> None:
+    async def script(room: ScannerRoom) -> None:
+        second = "CT_TEST" if first == "CT_ER_1" else "CT_ER_1"
+        slices = {"CT_ER_1": MEDIUM, "CT_TEST": SOFT}
+        room.opens("a", first)
+        if at_once:
+            room.opens("b", second)
+            room.sends("b", *slices[second][:20])
+        room.sends("a", *slices[first])
+        room.releases("a")
+        await room.until_outcomes(1)
+        if not at_once:
+            room.opens("b", second)
+        room.sends("b", *slices[second][20 * at_once :])
+        room.releases("b")
+        await room.until_outcomes(2)
+        assert {o.series.test for o in last(room).values()} == {False, True}
+        assert {o.kind for o in last(room).values()} == {OutcomeKind.NO_FINDING}
+
+    play(script, scanners=Scanners({}, {"CT_TEST"}))

@@ -31,6 +31,14 @@ def one(
     return Reconstruction(SeriesInstanceUID(name), f"t{name}", rays, (order,), standing)
 
 
+@pytest.mark.parametrize("standing", Standing)
+def test_a_test_and_what_is_none_never_speak_for_one_another(standing: Standing) -> None:
+    mine, drill = one("1.1", order=1.0), replace(one("1.2", standing=standing), test=True)
+    assert choose(mine, [drill], speaks_up=False) is None
+    assert choose(replace(mine, test=True), [replace(drill, test=False)], speaks_up=False) is None
+    assert choose(replace(mine, test=True), [drill], speaks_up=False) is not None
+
+
 @pytest.mark.parametrize(
     ("change", "same"),
     [
