@@ -51,6 +51,8 @@ async def follow(opening: Opening, around: Surroundings) -> Conclusion:
     speaker, paged = await patiently(around.emit, _said_before, opening.speaker, around.ledger)
     async with asyncio.TaskGroup() as tasks:
         analysis = _analysis(tasks, opening.mailbox, around)
+        if paged:  # before a restart, or by an earlier revision
+            analysis.claim.rise(Priority.SUSPICIOUS)
         for entry in opening.past:
             async for one in read(entry, around):
                 case = _delivered(case, one, analysis, _now(around))

@@ -73,6 +73,28 @@ def test_a_head_of_a_backlog_is_routine_until_it_shows_something(waited_s: float
     assert set(asked[-5:]) == {Priority.SUSPICIOUS}
 
 
+def test_a_head_that_has_paged_goes_first_after_a_restart_as_well() -> None:
+    async def run() -> list[tuple[str, Priority]]:
+        room = ScannerRoom()
+        room.opens("a")
+        room.sends("a", *HEAD[:20], blood=[8, 9, 10])
+        room.starts()
+        await room.until_pages(1)
+        await room.dies()
+        room.clock.advance(FRESH_S + 60)
+        room.model.asked.clear()
+        room.starts()
+        try:
+            room.sends("a", *HEAD[20:])
+            room.releases("a")
+            await room.until_outcomes(1)
+        finally:
+            await room.dies()
+        return room.model.asked
+
+    assert {priority for _, priority in asyncio.run(run())} == {Priority.SUSPICIOUS}
+
+
 def test_a_head_without_blood_is_said_to_have_none() -> None:
     async def script(room: ScannerRoom) -> None:
         room.opens("a")
