@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Iterable
 
 from edge.domain.announcement import Announced, announced_of
-from edge.domain.arrival import AssociationOpened, InstanceStored
+from edge.domain.arrival import AssociationOpened, ConflictReceived, DuplicateReceived, InstanceStored
 from edge.domain.identity import AssociationId, SeriesInstanceUID, SopInstanceUID, made_up_series
 from edge.domain.scanner import Scanner, Scanners
 from edge.history import SeriesHistory
@@ -92,12 +92,17 @@ class Recollection:
         if not own:
             return history
         associations: set[AssociationId] = set()
+        calling: dict[AssociationId, str] = {}
         for entry in self._journal.story(own, self.at):
             associations.add(entry.association_id)
             if isinstance(entry, AssociationOpened):
-                history.scanner = history.scanner or self.scanner(entry.calling_ae_title)
-            else:
-                history.add(entry)
+                calling[entry.association_id] = entry.calling_ae_title
+                continue
+            history.add(entry)
+            # Who brought the first of it, not who had called before and repeated some of it later.
+            if isinstance(entry, InstanceStored | DuplicateReceived | ConflictReceived):
+                title = calling.get(entry.association_id, "")
+                history.scanner = history.scanner or self.scanner(title)
         for entry in self._nameless(associations):
             history.add(entry)
         return history

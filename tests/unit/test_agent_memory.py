@@ -13,6 +13,7 @@ from edge.domain.announcement import Standing
 from edge.domain.arrival import JournalEntry
 from edge.domain.identity import SeriesInstanceUID, SopInstanceUID, StudyInstanceUID, made_up_series
 from edge.domain.outcome import OutcomeKind
+from edge.domain.scanner import Scanners
 from edge.domain.series import SliceHeader, UnusableInstance
 from edge.domain.unusable import UnusableReason
 from tests.builders import SERIES, header
@@ -68,6 +69,32 @@ def test_a_late_slice_of_a_forgotten_series_makes_a_revision_of_all_of_it() -> N
         assert second.series.scanner == "scanner-1"
 
     play(script)
+
+
+@pytest.mark.usefixtures("forgetful")
+@pytest.mark.parametrize("restart", [False, True])
+def test_a_forgotten_series_stays_of_whoever_brought_it_though_others_had_called_before(
+    *, restart: bool
+) -> None:
+    """A test title had an association open all the time, and repeats a slice of the series on it."""
+
+    async def script(room: ScannerRoom) -> None:
+        room.opens("drill", "CT_TEST")
+        await passes(room)
+        room.sends("drill", HEAD[3])
+        room.releases("drill")
+        await room.until_read()
+        if restart:
+            await room.dies()
+            room.starts()
+        room.opens("b")
+        room.sends("b", HEAD[29])
+        room.releases("b")
+        await until_revision(room)
+        series = room.ledger.outcomes[(SERIES, 2)][0].series
+        assert (series.scanner, series.ae_title, series.test) == ("scanner-1", "CT_ER_1", False)
+
+    play(script, scanners=Scanners({"CT_ER_1": "scanner-1"}, {"CT_TEST"}))
 
 
 @pytest.mark.usefixtures("forgetful")
