@@ -35,12 +35,12 @@ _PHILIPS: Mapping[str, Sharpness] = {
     **dict.fromkeys(("C", "UC"), Sharpness.MEDIUM),
     **dict.fromkeys(("D", "E", "EB", "EC", "F", "L", "YA", "YB", "YC", "YD", "YE"), Sharpness.SHARP),
 }
-# Within longer names as well (HD BONE, STD+, B_VSHARP_C, H_SOFT_B); the sharpest word counts.
-_WORDS: tuple[tuple[Sharpness, tuple[str, ...]], ...] = (
-    (Sharpness.SHARP, ("BONE", "LUNG", "EDGE", "SHARP", "ULTRA", "CHST")),
-    (Sharpness.MEDIUM, ("DETAIL", "DETL")),
-    (Sharpness.SOFT, ("SOFT", "STANDARD", "STND", "STD", "SMOOTH", "BRAIN")),
-)
+# Within longer names as well: HD BONE, STD+, B_VSHARP_C, H_SOFT_B.
+_WORDS: Mapping[Sharpness, tuple[str, ...]] = {
+    Sharpness.SHARP: ("BONE", "LUNG", "EDGE", "SHARP", "ULTRA", "CHST"),
+    Sharpness.MEDIUM: ("DETAIL", "DETL"),
+    Sharpness.SOFT: ("SOFT", "STANDARD", "STND", "STD", "SMOOTH", "BRAIN"),
+}
 
 
 def sharpness(manufacturer: str, kernel: str, named: Mapping[str, Sharpness] | None = None) -> Sharpness:
@@ -57,7 +57,19 @@ def sharpness(manufacturer: str, kernel: str, named: Mapping[str, Sharpness] | N
         return _CANON_TENS.get(int(match[1]) // 10, Sharpness.UNKNOWN)
     if (match := _SIEMENS.match(name)) and (not maker or "SIEMENS" in maker):
         return _numbered(int(match[1]))
-    return next((kind for kind, words in _WORDS if any(w in name for w in words)), Sharpness.UNKNOWN)
+    return _worded(name)
+
+
+def _worded(name: str) -> Sharpness:
+    """Words that contradict one another say nothing: BRAIN EDGE may be for brain, with its edges enhanced.
+
+    Taken for sharp, nobody would look at a bleed in it; of an unknown one a finding counts. DETAIL beside a
+    soft word is looked at either way.
+    """
+    said = [kind for kind, words in _WORDS.items() if any(word in name for word in words)]
+    if not said or (len(said) > 1 and Sharpness.SHARP in said):
+        return Sharpness.UNKNOWN
+    return said[0]
 
 
 def _numbered(number: int) -> Sharpness:

@@ -20,6 +20,8 @@ from tests.unit.test_agent import play
 
 GE, SIEMENS, PHILIPS = "GE MEDICAL SYSTEMS", "SIEMENS", "Philips"
 TOSHIBA, CANON, UIH = "TOSHIBA", "CANON_MEC", "UIH"
+# A soft word and one for bone or lung: for which of them it was made, the name does not say.
+CONTRADICTORY = ("BRAIN EDGE", "Brain Sharp", "SOFT_EDGE", "ULTRASMOOTH", "STND LUNG", "Bone Detail")
 MODELS = Path(__file__).parents[2] / "model_repo"
 
 
@@ -52,7 +54,16 @@ def test_names_of_vendors(manufacturer: str, kernels: str, expected: Sharpness) 
 
 @pytest.mark.parametrize(
     ("manufacturer", "kernel"),
-    [(GE, "E"), (GE, "YA"), ("", "D"), ("Neusoft", "F20"), (PHILIPS, "ZZ"), (CANON, "FC90"), (GE, "H70H")],
+    [
+        *((vendor, name) for vendor in (GE, PHILIPS, CANON, UIH, "") for name in CONTRADICTORY),
+        (GE, "E"),
+        (GE, "YA"),
+        ("", "D"),
+        ("Neusoft", "F20"),
+        (PHILIPS, "ZZ"),
+        (CANON, "FC90"),
+        (GE, "H70H"),
+    ],
 )
 def test_a_name_that_nobody_knows_is_unknown(manufacturer: str, kernel: str) -> None:
     assert sharpness(manufacturer, kernel) is Sharpness.UNKNOWN
@@ -78,6 +89,7 @@ def test_the_models_here_look_at_no_bone_kernel(name: str) -> None:
         (PHILIPS, "UB", None),
         (CANON, "FC30", "kernel"),
         ("Neusoft", "F20", None),
+        (GE, "BRAIN EDGE", None),
         (GE, "", None),
     ):
         one = header(0, manufacturer=manufacturer, convolution_kernel=kernel)
@@ -121,19 +133,20 @@ def test_bone_beside_soft_is_not_eligible_and_the_soft_one_speaks(monkeypatch: p
     assert sorted(play(script).results) == ["no_finding", "not_eligible"]
 
 
+@pytest.mark.parametrize("name", ["Q7", "BRAIN EDGE"])
 @pytest.mark.parametrize("blood", [[], [8, 9, 10]])
 def test_a_kernel_of_unknown_name_gets_its_findings_and_no_negative(
-    monkeypatch: pytest.MonkeyPatch, blood: list[int]
+    monkeypatch: pytest.MonkeyPatch, blood: list[int], name: str
 ) -> None:
     _room_of(monkeypatch)
 
     async def script(room: ScannerRoom) -> None:
         room.opens("a")
-        room.sends("a", *[replace(h, manufacturer="X", convolution_kernel="Q7") for h in HEAD], blood=blood)
+        room.sends("a", *[replace(h, manufacturer="X", convolution_kernel=name) for h in HEAD], blood=blood)
         room.releases("a")
         (outcome,) = await room.until_outcomes(1)
         assert (outcome.kind, outcome.reason) == (OutcomeKind.INCOMPLETE, "kernel_unknown")
-        assert "Q7" in outcome.detail
+        assert name in outcome.detail
 
     room = play(script)
     assert [status for status, _ in room.pages] == (["preliminary", "incomplete"] if blood else [])
