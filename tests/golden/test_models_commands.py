@@ -22,7 +22,7 @@ from edge.list_command import Serving, precisions, served
 from edge.models.contract import load_clinical_model
 from edge.settings import Settings
 from edge.triton.grpc_channel import ModelMetadata
-from tests.unit.test_parity import TRIAL
+from tests.golden.test_parity import TRIAL
 
 SHIPPED = Path(__file__).resolve().parents[2] / "model_repo" / "ct_head_hyperdensity"
 NAME = SHIPPED.name
