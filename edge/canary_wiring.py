@@ -26,6 +26,7 @@ from edge.launch import LaunchSpec
 from edge.mqtt.drafts import AlertMessages
 from edge.mqtt.notice import publish_notice
 from edge.mqtt.subscriber import AlertSubscriber
+from edge.second_channel_wiring import canary_alarms
 from edge.settings import Settings
 from edge.settings_canary import CanarySettings
 from edge.signals import stop_requested
@@ -56,7 +57,6 @@ _PAGER_READY_S = 15.0
 
 Alarm = Callable[[Verdict], None]
 
-
 # What the looks after a time-out and the telling take of a period.
 _TELLING, _LONGEST_TELLING_S = 0.15, 5.0
 
@@ -64,15 +64,18 @@ _TELLING, _LONGEST_TELLING_S = 0.15, 5.0
 def watch_canary(settings: Settings, environment: Mapping[str, str], alarms: Sequence[Alarm] = ()) -> None:
     """`edge canary --watch` until SIGTERM or SIGINT.
 
-    Every verdict is kept, logged and given to the notice on the broker and to `alarms`, in this process,
-    which needs neither agent nor outbox for it; an alarm that raises does not keep the others from it.
+    Every verdict is kept, logged and given to the notice on the broker, the second channels and `alarms`, in
+    this process, without agent or outbox; an alarm that raises does not keep the others from it.
     """
     emitter = Emitter("canary", settings.telemetry.log_format, settings.telemetry.log_level)
     stopping, state_dir, period_s = stop_requested(), settings.appliance.state_dir, settings.canary.period_s
-    with exclusive(state_dir, "canary"), pager_of(settings, environment, lambda _: None):
-        before = latest_verdict(state_dir)
+    with (
+        exclusive(state_dir, "canary"),
+        pager_of(settings, environment, lambda _: None),
+        canary_alarms(settings, before := latest_verdict(state_dir), emitter.emit) as elsewhere,
+    ):
         canary = canary_of(settings, stopping, before.proven_at if before else None)
-        teller = Teller(state_dir, emitter.emit, (Notice(settings, emitter.emit), *alarms))
+        teller = Teller(state_dir, emitter.emit, (*elsewhere, Notice(settings, emitter.emit), *alarms))
         watchdog = Watchdog(("canary",))
         watchdog.ready()
         watchdog.allow(3 * max(period_s, settings.canary.timeout_s))

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from edge.domain.alert import AlertStatus
+from edge.domain.canary import Part, Stage
 from edge.domain.finding import Side, Urgency
 from edge.domain.second_channel import Attempts, Channel, Page
 from edge.errors import RetryPeer
@@ -37,6 +38,23 @@ class Notice:
     payload: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class AlarmNotice:
+    """That pages reach nobody because of `part`, or None: do again. `payload` is it as on the wire.
+
+    `stage` is how far the test page came, `proven_at` when one last reached a pager.
+    """
+
+    key: str
+    appliance: str
+    part: Part | None
+    stage: Stage
+    reason: str
+    at: datetime
+    proven_at: datetime | None
+    payload: bytes
+
+
 class NotTold(RetryPeer):
     """The channel did not take a notice; `reason` is a word such as exit_1 or smtp_535."""
 
@@ -49,6 +67,12 @@ class NoticeChannel(Protocol):
     """Blocking, bounded in time, for one thread. Returns how it was taken in one word; raises NotTold."""
 
     def tell(self, notice: Notice) -> str: ...
+
+
+class AlarmChannel(Protocol):
+    """The same for what concerns all pages."""
+
+    def alarm(self, notice: AlarmNotice) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,10 @@ Address = Annotated[str, Field(pattern=r"^[^@\s<>,;]+@[^@\s<>,;]+$", max_length=
 
 
 class HookSettings(Section):
-    """A command of the site's own, given the page as JSON on standard input; off without `command`."""
+    """A command of the site's own, given the page as JSON on standard input; off without `command`.
+
+    Also given what the canary says (`kind` canary) when no page gets through, and when one does again.
+    """
 
     command: tuple[str, ...] = Field(
         default=(),
@@ -26,7 +29,7 @@ class HookSettings(Section):
 
 
 class MailSettings(Section):
-    """E-mail over SMTP as the last channel; off without `host`."""
+    """E-mail over SMTP as the last channel, for the same; off without `host`."""
 
     host: str | None = Field(default=None, min_length=1, description="Mail server.")
     port: Port = Field(default=587, description="Its port (587 STARTTLS, 465 TLS).")

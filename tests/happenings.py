@@ -60,6 +60,8 @@ from edge.telemetry.events import (
     TritonHealthChanged,
 )
 from edge.telemetry.proof_events import (
+    AlarmFailed,
+    AlarmTold,
     CanaryFailed,
     CanaryObserved,
     CanaryProven,
@@ -113,6 +115,8 @@ ONE_OF_EACH: tuple[Happening, ...] = (
     SeriesSettled(TOKEN, 0, "finding", "released", 36, 0.2, 0.4, degraded=True),
     CanaryProven(1.4),
     CanaryFailed("outbox", "queued", "not_published", 60.0),
+    AlarmTold("broker", "hook", "exit_0"),
+    AlarmFailed("broker", "mail", "not_connected"),
     CanaryObserved("outbox", 60.0),
     ProvenPageMeasured(1800.0, 900.0),
     ClockStepped(-3600.0),

@@ -174,6 +174,11 @@ class Verdict:
     def failed(self) -> bool:
         return self.part is not None
 
+    @property
+    def in_the_way(self) -> Part | None:
+        """What keeps pages from pagers: not what only made this one degraded, for it was answered."""
+        return None if self.stage is Stage.PROVEN else self.part
+
 
 def blame(seen: Evidence, well: Callable[[Part], bool]) -> tuple[Part | None, str]:
     """The part that is to blame for what is missing, and one label that says what; None when nothing is.

@@ -67,7 +67,8 @@ CONSEQUENCES: Mapping[Mode, Consequences] = {
     ),
     Mode.PAGE_NOT_PROVEN: Consequences(
         fault="a test head did not get through to a test pager, or none was sent for two periods",
-        staff="pages may not reach anybody, for a reason that nothing else here has named",
+        staff="pages may not reach anybody, for a reason that nothing else here has named; the canary "
+        "says so by the hook command and by e-mail, where those are set up",
         ops="edge_canary_failing names the part, edge_proven_page_age_seconds grows; see `edge canary`",
         lost="nothing: a real head stops where the test did, and goes on from there",
         lasts="until a test page is answered; while one fails, the next goes out within a minute",

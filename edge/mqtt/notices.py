@@ -1,9 +1,11 @@
-"""From a page as it is on the wire to what another channel needs to tell it."""
+"""From a page as it is on the wire, or an alarm, to what another channel needs to tell it."""
 
 from __future__ import annotations
 
+from edge.domain.canary import Verdict
+from edge.mqtt.drafts import AlertMessages
 from edge.mqtt.message import AlertMessage
-from edge.notice_ports import Notice
+from edge.notice_ports import AlarmNotice, Notice
 from edge.ports import OutboundMessage
 
 
@@ -25,5 +27,20 @@ def notice_of(said: OutboundMessage) -> Notice:
         degraded=message.degraded,
         first_slice_received_at=message.timings.first_slice_received_at,
         detected_at=message.timings.detected_at,
+        payload=said.payload,
+    )
+
+
+def alarm_of(verdict: Verdict, messages: AlertMessages, appliance: str) -> AlarmNotice:
+    """What staff need to know of a verdict of the canary."""
+    said = messages.canary(verdict)
+    return AlarmNotice(
+        key=said.key,
+        appliance=appliance,
+        part=verdict.in_the_way,
+        stage=verdict.stage,
+        reason=verdict.reason,
+        at=verdict.at,
+        proven_at=verdict.proven_at,
         payload=said.payload,
     )

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+from collections.abc import Mapping
 from contextlib import suppress
 
-from edge.notice_ports import Notice, NotTold
+from edge.notice_ports import AlarmNotice, Notice, NotTold
 from edge.settings_second_channel import HookSettings
 
 TOLD = "exit_0"
@@ -23,9 +24,18 @@ class HookChannel:
 
     def tell(self, notice: Notice) -> str:
         """See the port; what the command prints is thrown away."""
-        process = self._started(notice)
+        return self._run(
+            notice.payload, {"EDGE_ALERT_ID": notice.alert_id, "EDGE_ALERT_STATUS": notice.status}
+        )
+
+    def alarm(self, notice: AlarmNotice) -> str:
+        """See the port; the environment names no alert, for it is about all of them."""
+        return self._run(notice.payload, {"EDGE_ALERT_ID": "", "EDGE_ALERT_STATUS": ""})
+
+    def _run(self, payload: bytes, words: Mapping[str, str]) -> str:
+        process = self._started(words)
         try:
-            process.communicate(notice.payload + b"\n", self._settings.timeout_s)
+            process.communicate(payload + b"\n", self._settings.timeout_s)
         except subprocess.TimeoutExpired:
             raise NotTold("timed_out") from None
         finally:
@@ -36,9 +46,8 @@ class HookChannel:
             raise NotTold(f"exit_{process.returncode}")
         return TOLD
 
-    def _started(self, notice: Notice) -> subprocess.Popen[bytes]:
-        words = {"EDGE_ALERT_ID": notice.alert_id, "EDGE_ALERT_STATUS": str(notice.status)}
-        environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ} | words
+    def _started(self, words: Mapping[str, str]) -> subprocess.Popen[bytes]:
+        environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ} | {**words}
         try:
             return subprocess.Popen(
                 self._settings.command,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from edge.domain.finding import Side
 from edge.errors import FixConfiguration
-from edge.notice_ports import Notice, NotTold
+from edge.notice_ports import AlarmNotice, Notice, NotTold
 from edge.private_file import read_secret
 from edge.settings_second_channel import MailSettings
 from edge.tls.profile import client_context
@@ -38,6 +38,25 @@ Answering this mail does not acknowledge the alert.
 Research use, not for clinical use.
 """
 
+_ALARM = """A test page of {appliance} did not reach a pager: {part} ({reason}), after "{stage}".
+
+While that is so a finding may reach nobody. Look at new head CTs as you would without this
+system, and have it mended: `edge canary` on the appliance says what to look at.
+
+  noticed               {at:%Y-%m-%d %H:%M:%S} UTC
+  last page that came   {proven}
+
+Another mail comes when a test page gets through again.
+
+Research use, not for clinical use.
+"""
+_OVER = """A test page of {appliance} has reached a pager again, at {at:%Y-%m-%d %H:%M:%S} UTC.
+
+Findings of the meantime are paged now, if they have not been.
+
+Research use, not for clinical use.
+"""
+
 
 class MailChannel:
     """A connection for each notice; raises FixConfiguration for settings that can never send."""
@@ -53,9 +72,19 @@ class MailChannel:
 
     def tell(self, notice: Notice) -> str:
         """See the port; told when the server has taken it for at least one recipient."""
+        return self._sent(self._message(notice))
+
+    def alarm(self, notice: AlarmNotice) -> str:
+        """See the port; the same."""
+        what = "pages get through again" if notice.part is None else f"NO PAGE GETS THROUGH: {notice.part}"
+        message = self._addressed(notice.key, f"[{notice.appliance}] {what}")
+        message.set_content(_alarm_text(notice))
+        return self._sent(message)
+
+    def _sent(self, message: EmailMessage) -> str:
         try:
             with self._connected() as server:
-                refused = server.send_message(self._message(notice))
+                refused = server.send_message(message)
         except smtplib.SMTPRecipientsRefused as error:
             codes = sorted(code for code, _ in error.recipients.values())
             raise NotTold(f"smtp_{codes[0]}" if codes else "recipients_refused") from error
@@ -94,22 +123,26 @@ class MailChannel:
         return server
 
     def _message(self, notice: Notice) -> EmailMessage:
-        assert self._settings.sender is not None, "a sender is checked at the start"
-        message = EmailMessage()
         side = "" if notice.side is Side.UNKNOWN else f", {notice.side}"
         head = f"{notice.urgency.upper()} {notice.status.upper()}: {notice.finding}{side}"
-        message["Subject"] = f"[{notice.appliance}] {head}"
+        message = self._addressed(notice.key, f"[{notice.appliance}] {head}")
+        message["X-Edge-Alert-Id"] = notice.alert_id
+        message["X-Edge-Status"] = str(notice.status)
+        message.set_content(_text(notice, side))
+        return message
+
+    def _addressed(self, key: str, subject: str) -> EmailMessage:
+        assert self._settings.sender is not None, "a sender is checked at the start"
+        message = EmailMessage()
+        message["Subject"] = subject
         message["From"] = self._settings.sender
         message["To"] = ", ".join(self._settings.recipients)
         message["Date"] = format_datetime(self._clock.utc())
         # The same for every attempt: a mail server or a reader may drop what it has seen (RFC 5322 3.6.4).
-        name = hashlib.sha256(notice.key.encode()).hexdigest()[:32]
-        message["Message-ID"] = f"<{name}@{notice.appliance}.edge.invalid>"
+        name = hashlib.sha256(key.encode()).hexdigest()[:32]
+        message["Message-ID"] = f"<{name}@{self._appliance}.edge.invalid>"
         message["Importance"] = "high"
         message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no vacation notice in answer
-        message["X-Edge-Alert-Id"] = notice.alert_id
-        message["X-Edge-Status"] = str(notice.status)
-        message.set_content(_text(notice, side))
         return message
 
 
@@ -131,3 +164,10 @@ def _text(notice: Notice, side: str) -> str:
         else "",
         token=notice.series_token,
     )
+
+
+def _alarm_text(notice: AlarmNotice) -> str:
+    proven = f"{notice.proven_at:%Y-%m-%d %H:%M:%S} UTC" if notice.proven_at else "none so far"
+    words = {"part": notice.part, "reason": notice.reason, "stage": notice.stage, "proven": proven}
+    text = _OVER if notice.part is None else _ALARM
+    return text.format(appliance=notice.appliance, at=notice.at, **words)

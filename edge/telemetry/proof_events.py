@@ -23,6 +23,24 @@ class CanaryFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class AlarmTold:
+    """Staff were told on `channel` that pages reach nobody because of `part`; empty: that they do again."""
+
+    part: str
+    channel: str
+    result: str
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmFailed:
+    """One attempt to tell that; `reason` is exit_1, timed_out, smtp_535 and the like. It is tried again."""
+
+    part: str
+    channel: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class CanaryObserved:
     """The agent has read a new verdict of the canary; `part` is empty when the page was proven."""
 
@@ -58,5 +76,12 @@ class ClockMeasured:
 
 
 ProofHappening = (
-    CanaryProven | CanaryFailed | CanaryObserved | ProvenPageMeasured | ClockStepped | ClockMeasured
+    CanaryProven
+    | CanaryFailed
+    | AlarmTold
+    | AlarmFailed
+    | CanaryObserved
+    | ProvenPageMeasured
+    | ClockStepped
+    | ClockMeasured
 )

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from edge.domain.canary import CANARY_ROLE
 from edge.telemetry import alert_metrics as a
 from edge.telemetry import proof_events as pe
 from edge.telemetry import proof_metrics as p
 from edge.telemetry.alert_events import AlertAnswered
 from edge.telemetry.instruments import Instruments
+
+# Told in the canary's own process, which has no metrics: the log line says it all.
+LOG_ONLY: tuple[tuple[type, Literal["info", "warning", "error"]], ...] = (
+    (pe.CanaryProven, "info"),
+    (pe.CanaryFailed, "error"),
+    (pe.AlarmTold, "warning"),
+    (pe.AlarmFailed, "error"),
+)
 
 
 def observed(i: Instruments, h: pe.CanaryObserved) -> None:

@@ -7,6 +7,7 @@ import stat
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
@@ -15,10 +16,11 @@ import pytest
 from edge.cli import main
 from edge.clock import SystemClock
 from edge.domain.alert import AlertStatus
+from edge.domain.canary import Part, Stage, Verdict
 from edge.errors import FixConfiguration
 from edge.mqtt.drafts import AlertMessages
-from edge.mqtt.notices import notice_of
-from edge.notice_ports import Notice, NoticeChannel, NotTold
+from edge.mqtt.notices import alarm_of, notice_of
+from edge.notice_ports import AlarmNotice, Notice, NoticeChannel, NotTold
 from edge.notify.hook import HookChannel
 from edge.notify.mail import MailChannel
 from edge.settings import Settings
@@ -143,6 +145,46 @@ def test_what_is_told_arrives_under_its_alert_id_each_status_by_itself(side: Sid
     assert side.channel.tell(notice())
     assert side.channel.tell(notice(AlertStatus.CONFIRMED))
     assert side.told() == [("a1", "preliminary"), ("a1", "confirmed")]
+
+
+AT = datetime(2024, 5, 1, 3, 0, tzinfo=UTC)
+
+
+def alarm(part: Part | None) -> AlarmNotice:
+    stage = Stage.PROVEN if part is None else Stage.QUEUED
+    reason = "proven" if part is None else "not_published"
+    verdict = Verdict(AT, part, stage, reason, 60.0, AT - timedelta(minutes=15))
+    return alarm_of(verdict, AlertMessages(Settings()), "edge-1")
+
+
+def test_the_command_gets_the_canary_of_the_wire_under_no_alert(tmp_path: Path) -> None:
+    seen, said = tmp_path / "environment", tmp_path / "said"
+    program = script(tmp_path / "hook", f"env > {seen}\ncat > {said}")
+    channel = HookChannel(HookSettings(command=(str(program),)))
+    assert channel.alarm(alarm(Part.BROKER)) == "exit_0"
+    message = json.loads(said.read_text())
+    assert (message["kind"], message["proven"], message["part"]) == ("canary", False, "broker")
+    assert "EDGE_ALERT_ID=\n" in seen.read_text()
+    program.unlink()
+    with pytest.raises(NotTold, match="not_started"):
+        channel.alarm(alarm(Part.BROKER))
+
+
+@pytest.mark.parametrize("server", ["none", "starttls"], indirect=True)
+def test_a_mail_says_that_no_page_gets_through_and_when_one_does_again(server: MailServer) -> None:
+    settings = mail_settings(server.port, server.certificates, server.security)
+    channel = MailChannel(settings, "edge-1", SystemClock())
+    for part in (Part.BROKER, None):
+        assert channel.alarm(alarm(part)) == "accepted"
+    first, over = server.taken
+    assert first["Subject"] == "[edge-1] NO PAGE GETS THROUGH: broker"
+    assert "last page that came   2024-05-01 02:45:00 UTC" in first.get_content()
+    assert over["Subject"] == "[edge-1] pages get through again"
+    assert first["X-Edge-Alert-Id"] is None, "a reader may take it for a page of a patient"
+    assert (first["To"], first["Importance"]) == (", ".join(RECIPIENTS), "high")
+    server.answers = "451 come back later"
+    with pytest.raises(NotTold, match="smtp_451"):
+        channel.alarm(alarm(Part.PAGER))
 
 
 def test_a_channel_that_fails_says_so_in_one_word_and_may_be_asked_again(side: Side) -> None:

@@ -175,9 +175,14 @@ def test_a_canary_is_proven_flagged_everywhere_and_in_no_clinical_figure(
 
 
 def test_whatever_is_frozen_is_named_within_one_period_and_it_is_over_when_it_thaws(
-    watched: Callable[..., Watched],
+    watched: Callable[..., Watched], tmp_path: Path
 ) -> None:
-    watch = watched(EDGE_TRITON__FALLBACK="false", EDGE_TRITON__DEADLINE_S="2")
+    hook, told = tmp_path / "hook", tmp_path / "told.jsonl"
+    hook.write_text(f'#!/bin/sh\ncat >> "{told}"\n')
+    hook.chmod(0o755)
+    watch = watched(
+        EDGE_TRITON__FALLBACK="false", EDGE_TRITON__DEADLINE_S="2", EDGE_HOOK__COMMAND=json.dumps([str(hook)])
+    )
     watch.until_proven()
     for part in (Part.RECEIVER, Part.TRITON, Part.PAGER, Part.AGENT, Part.BROKER):
         since = time.time()
@@ -199,6 +204,11 @@ def test_whatever_is_frozen_is_named_within_one_period_and_it_is_over_when_it_th
                 pass
     log = watch.box.log("canary")
     assert [p for p in Part if p is not Part.OUTBOX and f'"part": "{p}"' not in log] == []
+    deadline = time.monotonic() + 15
+    while (blamed := [json.loads(line)["part"] for line in told.read_text().splitlines()])[-1] is not None:
+        assert time.monotonic() < deadline, "staff are told when it is over"
+        time.sleep(0.1)
+    assert blamed.count("broker") == 1, "the broker could not tell of itself"
 
 
 def test_a_triton_that_is_frozen_behind_a_fallback_is_named_though_its_page_arrives(
