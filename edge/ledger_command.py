@@ -16,8 +16,9 @@ from edge.errors import FixConfiguration
 from edge.settings_source import load_settings
 from edge.spool.audit import Verified, verify
 from edge.spool.identity_key import appliance_key
-from edge.spool.ledger_copy import REPLACED, back_up, put_back, reading_ledger
+from edge.spool.ledger_copy import back_up, put_back, reading_ledger
 from edge.spool.ledger_rows import time_text
+from edge.spool.restoring import REPLACED
 from edge.spool.timeline import trail_lines
 
 Command = Callable[[argparse.Namespace], int]
@@ -32,7 +33,8 @@ or not at all. It holds Series Instance UIDs; keep it as the state folder is kep
 identity.key, which is not in it, nobody can verify it: keep that apart, in a safe place."""
 _RESTORE = f"""The agent must be stopped. The ledger that was there is kept as {REPLACED} in the state
 folder. A copy that is older than what this appliance got to is refused unless --accept-older
-says that this is meant."""
+says that this is meant. Killed at any moment, it leaves the old ledger or the new one: start the
+agent, or restore again."""
 _EXPORT = """One JSON object per row of the trail on standard output: number, at, series (a token), what,
 subject, detail, link. No identifiers."""
 

@@ -12,6 +12,8 @@ from edge.errors import FixConfiguration
 from edge.spool.files import NO_ROOM
 
 LEDGER_DATABASE = "ledger.db"
+LEDGER_MARK = "ledger.mark"
+LEDGER_ACCEPTED = "ledger.accepted"
 _DIGITS = 20
 
 LAST_NUMBER = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = ?"

@@ -14,10 +14,12 @@ from edge.domain.paging_rules import PagingRules
 from edge.domain.reconstruction import Reconstruction
 from edge.domain.study_alert import Raised
 from edge.ports import AlertDraft, Clock, Draft, PendingMessage, Receipt
-from edge.spool import reconstruction_rows
+from edge.spool import reconstruction_rows, restoring
 from edge.spool.alert_register import SqliteAlertRegister
 from edge.spool.continuity import (
+    LEDGER_ACCEPTED,
     LEDGER_DATABASE,
+    LEDGER_MARK,
     HighWater,
     accepted_number,
     attach,
@@ -49,8 +51,6 @@ from edge.spool.series_queries import (
 )
 from edge.spool.trail import Trail
 
-LEDGER_MARK = "ledger.mark"
-LEDGER_ACCEPTED = "ledger.accepted"
 LEDGER_SCHEMA = schema_of("ledger")
 NO_LIMITS = PagingRules()
 
@@ -72,6 +72,7 @@ class SqliteLedger:
     def __init__(self, state_dir: Path, *, clock: Clock, rules: PagingRules = NO_LIMITS) -> None:
         self._clock, self._rules = clock, rules
         self._wakes: list[Callable[[], None]] = []
+        restoring.end(state_dir)
         self._writer = Writer(state_dir / LEDGER_DATABASE, LEDGER_SCHEMA)
         self._mark = HighWater(state_dir / LEDGER_MARK)
         self.alerts = SqliteAlertRegister(self._writer, clock, lambda: self._wake(True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import os
 import secrets
 import shutil
@@ -11,17 +12,22 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from edge.errors import FixConfiguration
+from edge.spool import restoring
 from edge.spool.audit import Verified, verify
-from edge.spool.continuity import accepted_number, last_number
+from edge.spool.continuity import (
+    LEDGER_ACCEPTED,
+    LEDGER_DATABASE,
+    LEDGER_MARK,
+    accepted_number,
+    last_number,
+)
 from edge.spool.database import open_reader, quick_check, sqlite_errors
 from edge.spool.files import sync_folder
 from edge.spool.identity_key import appliance_key
-from edge.spool.ledger import LEDGER_ACCEPTED, LEDGER_DATABASE, LEDGER_MARK, LEDGER_SCHEMA
+from edge.spool.ledger import LEDGER_SCHEMA
 from edge.spool.lock import exclusive
+from edge.spool.restoring import INCOMING
 from edge.spool.trail import trail_length
-
-REPLACED = "ledger.replaced.db"
-_OF_ONE_FILE = ("", "-wal", "-shm")
 
 
 @contextmanager
@@ -29,6 +35,11 @@ def reading_ledger(state_dir: Path) -> Generator[sqlite3.Connection]:
     """A connection that cannot write; raises FixConfiguration when no agent of this version made the file."""
     path = state_dir / LEDGER_DATABASE
     connection = open_reader(path, LEDGER_SCHEMA)
+    if connection is None and restoring.broken_off(state_dir):
+        raise FixConfiguration(
+            f"a restore of the ledger in {state_dir} was broken off",
+            hint="Start the agent (edge run), which ends it, or restore again.",
+        )
     if connection is None:
         raise FixConfiguration(
             f"there is no ledger of this version in {state_dir}",
@@ -61,15 +72,18 @@ def back_up(state_dir: Path, target: Path) -> Verified:
 
 
 def put_back(state_dir: Path, source: Path, *, accept_older: bool) -> Verified:
-    """Puts the copy `source` in the place of ledger.db, which is kept beside it as REPLACED.
+    """Puts the copy `source` in the place of ledger.db, which is kept beside it as restoring.REPLACED.
 
     Raises FixConfiguration, and changes nothing, while the agent runs, when the copy is damaged, of another
-    appliance, or older than what this appliance got to and nobody said that this is meant.
+    appliance, or older than what this appliance got to and nobody said that this is meant. One that was put
+    back before and not written to since stays as it is, and so does the one that it replaced.
     """
     if not source.is_file():
         raise FixConfiguration(f"there is no file {source}", hint="Name a file of edge ledger backup.")
     with exclusive(state_dir, "agent"):
-        new = state_dir / f"{LEDGER_DATABASE}.{secrets.token_hex(8)}"
+        new = state_dir / INCOMING
+        new.unlink(missing_ok=True)
+        restoring.take_back(state_dir)
         try:
             shutil.copyfile(source, new)
             new.chmod(0o600)
@@ -86,18 +100,20 @@ def put_back(state_dir: Path, source: Path, *, accept_older: bool) -> Verified:
                     hint="With --accept-older it is taken; what of the inbox it does not know is "
                     "analysed and paged again, and acknowledgements since then are lost.",
                 )
+            if _is_there(state_dir, new) and (not older or (state_dir / LEDGER_ACCEPTED).exists()):
+                return found
             _synced(new)
-            for part in _OF_ONE_FILE:
-                (state_dir / f"{REPLACED}{part}").unlink(missing_ok=True)
-                if (state_dir / f"{LEDGER_DATABASE}{part}").exists():
-                    (state_dir / f"{LEDGER_DATABASE}{part}").rename(state_dir / f"{REPLACED}{part}")
-            new.rename(state_dir / LEDGER_DATABASE)
-            if older and (state_dir / LEDGER_MARK).exists():
-                (state_dir / LEDGER_MARK).rename(state_dir / LEDGER_ACCEPTED)
-            sync_folder(state_dir)
+            restoring.take(state_dir, older=older)
         finally:
             new.unlink(missing_ok=True)
     return found
+
+
+def _is_there(state_dir: Path, copy: Path) -> bool:
+    """Whether the ledger is this very copy, with nothing in a log that it has not taken in yet."""
+    ledger = state_dir / LEDGER_DATABASE
+    logged = (state_dir / f"{LEDGER_DATABASE}-wal").exists()
+    return ledger.exists() and not logged and filecmp.cmp(ledger, copy, shallow=False)
 
 
 def _opened(path: Path) -> sqlite3.Connection:

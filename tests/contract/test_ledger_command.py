@@ -16,8 +16,8 @@ from edge.domain.identity import AssociationId, token
 from edge.spool.identity_key import appliance_key
 from edge.spool.inbox import Inbox
 from edge.spool.ledger import SqliteLedger
-from edge.spool.ledger_copy import REPLACED
 from edge.spool.lock import exclusive
+from edge.spool.restoring import REPLACED
 from tests.contract.storing import store
 from tests.contract.test_trail import a_day
 from tests.fakes.clock import FakeClock
