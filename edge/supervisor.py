@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+import os
+import shutil
 import signal
 import subprocess
 import threading
@@ -19,6 +21,8 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 15.0
 # A program that ran this long before it ended starts again at once.
 _SETTLED_S = 30.0
 _POLL_S = 0.1
+# Of each program one log and the one before it; a box that is forgotten must not fill its disk with them.
+LOG_BYTES = 32 * 2**20
 
 
 @dataclass
@@ -79,6 +83,17 @@ class Supervisor:
                 start_new_session=True,
             )
 
+    def _bound_log(self, name: str) -> None:
+        """Copied and emptied, for the program holds the file open for appending."""
+        log = self._log_dir / f"{name}.log"
+        if not log.exists() or log.stat().st_size <= LOG_BYTES:
+            return
+        try:
+            shutil.copyfile(log, log.with_suffix(".log.1"))
+        except OSError as error:
+            self._report(f"{log} is emptied without a copy: {error.strerror}")
+        os.truncate(log, 0)
+
     def _await_ready(self, spec: LaunchSpec, timeout_s: float) -> None:
         deadline = self._clock.monotonic() + timeout_s
         while not spec.ready():
@@ -91,6 +106,7 @@ class Supervisor:
         while not self._stopping.wait(_POLL_S):
             for child in list(self._children):
                 self._revive(child)
+                self._bound_log(child.spec.name)
 
     def _revive(self, child: _Child) -> None:
         now = self._clock.monotonic()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import MutableMapping
+import time
+from collections.abc import Callable, MutableMapping
 from dataclasses import fields
 from typing import Any, Literal, TextIO, get_args
 
@@ -14,6 +15,7 @@ from prometheus_client import CollectorRegistry
 from edge.errors import FixConfiguration
 from edge.telemetry.events import Happening
 from edge.telemetry.instruments import Instruments
+from edge.telemetry.line_rate import OF_STRANGERS, LineRate
 from edge.telemetry.metrics import CATALOGUE, LOG_LINES_LOST
 from edge.telemetry.reactions import REACTIONS, Level
 
@@ -31,7 +33,12 @@ class Emitter:
     """
 
     def __init__(
-        self, role: str, log_format: LogFormat = "auto", level: Level = "info", stream: TextIO | None = None
+        self,
+        role: str,
+        log_format: LogFormat = "auto",
+        level: Level = "info",
+        stream: TextIO | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         stream = stream or sys.stderr
         if stream is None:
@@ -39,6 +46,7 @@ class Emitter:
         terminal = stream.isatty()
         as_text = log_format == "text" or (log_format == "auto" and terminal)
         self._least = _LEVELS[level]
+        self._monotonic, self._line_rate = monotonic, LineRate()
         self._instruments = Instruments(CATALOGUE, role)
         self._log = structlog.wrap_logger(
             structlog.WriteLogger(stream),
@@ -68,8 +76,14 @@ class Emitter:
         level = reaction.level(happening)
         if _LEVELS[level] < self._least:
             return
+        more: dict[str, int] = {}
+        if type(happening) in OF_STRANGERS:
+            left_out = self._line_rate.admit(f"{type(happening).__name__} {level}", self._monotonic())
+            if left_out is None:
+                return
+            more = {"lines_left_out": left_out} if left_out else {}
         try:
-            getattr(self._log, level)(event_name(type(happening)), **_fields(happening))
+            getattr(self._log, level)(event_name(type(happening)), **_fields(happening), **more)
         except (OSError, ValueError):  # a closed or full standard error must not stop a page
             self._instruments.count(LOG_LINES_LOST)
 

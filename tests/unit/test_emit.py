@@ -18,6 +18,8 @@ from edge.telemetry.events import (
     TaskFailed,
     TritonHealthChanged,
 )
+from edge.telemetry.line_rate import PER_MINUTE
+from edge.telemetry.receiver_events import AssociationEnded, ConnectionAborted
 from tests.happenings import ADDRESS, ONE_OF_EACH, TITLE, TOKEN
 
 
@@ -160,3 +162,28 @@ def test_a_receiver_does_not_claim_that_its_broker_is_away() -> None:
     receiver = Emitter("receiver", "json", "error", io.StringIO())
     assert sample(receiver, "edge_broker_connected") is None
     assert sample(receiver, "edge_slices_received_total", result="stored") == 0
+
+
+def test_a_stranger_fills_the_metrics_but_not_the_log() -> None:
+    stream, now = io.StringIO(), [100.0]
+    emitter = Emitter("receiver", "json", "info", stream, monotonic=lambda: now[0])
+    for _ in range(PER_MINUTE + 40):
+        emitter.emit(ConnectionAborted("idle", ADDRESS))
+    assert len(lines_of(stream)) == PER_MINUTE
+    assert sample(emitter, "edge_connections_aborted_total", reason="idle") == PER_MINUTE + 40
+    emitter.emit(SeriesOpened(TOKEN, 1, "er"))  # what is no stranger's is said all the same
+    assert len(lines_of(stream)) == PER_MINUTE + 1
+    now[0] += 60.0
+    emitter.emit(ConnectionAborted("idle", ADDRESS))
+    emitter.emit(ConnectionAborted("idle", ADDRESS))
+    said = [json.loads(line) for line in lines_of(stream)[-2:]]
+    assert [line.get("lines_left_out") for line in said] == [40, None]
+
+
+def test_a_flood_of_accepted_ones_hides_no_warning() -> None:
+    stream = io.StringIO()
+    emitter = Emitter("receiver", "json", "info", stream, monotonic=lambda: 0.0)
+    for _ in range(2 * PER_MINUTE):
+        emitter.emit(AssociationEnded("released", "", 4))
+    emitter.emit(AssociationEnded("aborted", "peer_abort", 4))
+    assert json.loads(lines_of(stream)[-1])["level"] == "warning"
