@@ -257,7 +257,7 @@ class ScannerRoom:
 
     async def until_read(self) -> None:
         """Until the agent has read the journal to its present end."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             for _ in range(2):
                 self._scanned.clear()
                 self._arrived.set()
@@ -265,7 +265,7 @@ class ScannerRoom:
 
     async def _until(self, met: Callable[[], bool]) -> None:
         self._arrived.set()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not met():
                 self._enqueued.clear()
                 await self._enqueued.wait()

@@ -121,7 +121,7 @@ def test_other_bytes_and_words_and_damage_take_back_what_was_said_of_a_forgotten
         (words, "deadline_announced"),
         (damage, "unreadable_instance"),
     ):
-        room = play(one, deadline_s=0.5)
+        room = play(one, deadline_s=1.0)
         outcome, _ = room.ledger.outcomes[(SERIES, 2)]
         assert (outcome.kind, outcome.reason) == (OutcomeKind.INCOMPLETE, reason)
 
