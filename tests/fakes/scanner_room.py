@@ -152,7 +152,8 @@ class ScannerRoom:
         self._scanned = asyncio.Event()
         self._enqueued = asyncio.Event()
         loop = asyncio.get_running_loop()
-        self.ledger.on_enqueued(lambda: loop.call_soon_threadsafe(self._enqueued.set))
+        self._wake = lambda: loop.call_soon_threadsafe(self._enqueued.set)
+        self.ledger.on_enqueued(self._wake)
         self._timers = CompletenessSettings(
             quiet_s=quiet_s,
             quiet_factor=1.0,
@@ -229,7 +230,7 @@ class ScannerRoom:
             ledger=self.ledger,
             messages=AlertMessages(settings),
             clock=self.clock,
-            emit=self.happenings.append,
+            emit=self._hear,
             timers=self._timers,
             deadline_s=1.0,
             decoded=DecodedSlices(10**6),
@@ -248,12 +249,16 @@ class ScannerRoom:
             await self._task
 
     async def until_outcomes(self, count: int) -> list[Outcome]:
-        """The first `count` outcomes, in the order of the ledger; fails the test after five seconds."""
+        """The first `count` outcomes, in the order of the ledger; fails the test after half a minute."""
         await self._until(lambda: len(self.ledger.outcomes) >= count)
         return [outcome for outcome, _ in self.ledger.outcomes.values()]
 
     async def until_pages(self, count: int) -> None:
         await self._until(lambda: len(self.pages) >= count)
+
+    async def until_heard(self, kind: type[Happening]) -> None:
+        """Until the agent has emitted one of `kind`; it does so after it has written."""
+        await self._until(lambda: any(isinstance(h, kind) for h in self.happenings))
 
     async def until_read(self) -> None:
         """Until the agent has read the journal to its present end."""
@@ -280,6 +285,10 @@ class ScannerRoom:
     def results(self) -> list[str]:
         bodies = [json.loads(m.message.payload) for m in self.ledger.messages.values()]
         return [b["outcome"] for b in bodies if b["kind"] == "result"]
+
+    def _hear(self, happening: Happening) -> None:
+        self.happenings.append(happening)
+        self._wake()
 
     async def _wait(self, timeout_s: float) -> None:
         self._scanned.set()

@@ -15,6 +15,7 @@ from edge.domain.canary import canary_instance, canary_series
 from edge.domain.outcome import OutcomeKind
 from edge.mqtt.drafts import summarise
 from edge.telemetry.emit import Emitter
+from edge.telemetry.events import SeriesSettled
 from tests.fakes.scanner_room import HEAD, KEY, ScannerRoom
 
 SERIES = canary_series(KEY, 4711)
@@ -71,6 +72,7 @@ async def test_a_real_head_under_the_name_of_a_canary_is_paged_as_what_it_is() -
     room.releases("a")
     room.starts()
     outcomes = {o.series.test: o for o in await room.until_outcomes(1)}
+    await room.until_heard(SeriesSettled)
     await room.dies()
     real = outcomes[False]
     assert (real.kind, real.instances) == (OutcomeKind.FINDING, len(STRANGERS))
