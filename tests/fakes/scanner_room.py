@@ -293,8 +293,10 @@ class ScannerRoom:
     async def _wait(self, timeout_s: float) -> None:
         self._scanned.set()
         self._arrived.clear()
+        # Not wait_for, which in Python 3.11 loses a cancellation that comes together with what it waits for.
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._arrived.wait(), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                await self._arrived.wait()
 
     def _stamp(self, association: str) -> tuple[int, AssociationId, float]:
         sequence = len(self.journal.entries) + 1
