@@ -120,6 +120,7 @@ class AlertRegister(Protocol):
 
 
 class Pages(Protocol):
-    """Turns an alert's latest message into the one for another role."""
+    """`escalated` turns an alert's latest message into the one for another role; `expired` tells ops."""
 
     def escalated(self, said: OutboundMessage, step: Step, rung: Rung, reason: str) -> Draft: ...
+    def expired(self, page: Followed, at: datetime) -> Draft: ...

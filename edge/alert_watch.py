@@ -24,6 +24,7 @@ from edge.domain.lifecycle import (
     due,
     lost_with_the_broker,
     opened,
+    rung_in_vain,
     wants_offering,
 )
 from edge.errors import where
@@ -104,11 +105,13 @@ class AlertWatch:
             self._answered(answered)
         forgot = self._broker_forgot.is_set()
         self._broker_forgot.clear()
-        stages = dict.fromkeys(Stage, 0)
+        stages, in_vain = dict.fromkeys(Stage, 0), 0
         for followed, rung in self._register.open():
             after = self._waited(self._heard(followed, rung), rung, forgot=forgot)
             stages[after.life.stage] += not after.test
-        self._emit(AlertsFollowed(tuple((str(s), n) for s, n in stages.items() if s is not Stage.CLOSED)))
+            in_vain += not after.test and rung_in_vain(after.life, self._clock.utc())
+        counts = tuple((str(s), n) for s, n in stages.items() if s is not Stage.CLOSED)
+        self._emit(AlertsFollowed(counts, in_vain))
 
     def _turn(self) -> None:
         self.turn()
@@ -186,7 +189,7 @@ class AlertWatch:
         if event is AlertEvent.LIFETIME_ELAPSED:
             life, _ = advance(followed.life, event, plan, now)
             after = replace(followed, life=life)
-            self._register.follow(after, event, ())
+            self._register.follow(after, event, [self._pages.expired(after, now)])
             self._emit(AlertUnanswered(life.alert_id, followed.finding, "expired"))
             return after
         if event is AlertEvent.WAIT_ELAPSED:

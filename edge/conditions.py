@@ -18,6 +18,7 @@ from edge.telemetry.degraded_events import (
     SharedMemoryChanged,
 )
 from edge.telemetry.events import (
+    AlertsFollowed,
     Happening,
     HeartbeatSent,
     MessagePublished,
@@ -67,6 +68,7 @@ class Conditions:
         self._now = Condition({}, clock.utc())
         self.wait_s: float | None = 0.0
         self._notices: dict[str, NoticesMeasured] = {}
+        self._in_vain = False
 
     @property
     def now(self) -> Condition:
@@ -86,6 +88,10 @@ class Conditions:
             began = before.modes.get(mode, now)
             self._emit(DegradedModeChanged(mode, holds, max(0.0, (now - began).total_seconds())))
 
+    def _unanswered(self) -> bool:
+        """Known without a second channel too, once everybody was rung in vain."""
+        return self._in_vain or any(m.unanswered for m in list(self._notices.values()))
+
     def _told_by(self, happening: Happening) -> Iterator[tuple[Mode, bool]]:
         match happening:
             case TritonHealthChanged(health=health):
@@ -98,9 +104,11 @@ class Conditions:
                 yield Mode.BROKER_AWAY, False
             case NoticesMeasured():
                 self._notices[happening.channel] = happening
-                measured = list(self._notices.values())
-                yield Mode.PAGES_UNANSWERED, any(m.unanswered for m in measured)
-                yield Mode.SECOND_CHANNEL_FAILING, any(m.failing for m in measured)
+                yield Mode.PAGES_UNANSWERED, self._unanswered()
+                yield Mode.SECOND_CHANNEL_FAILING, any(m.failing for m in list(self._notices.values()))
+            case AlertsFollowed(in_vain=in_vain):
+                self._in_vain = in_vain > 0
+                yield Mode.PAGES_UNANSWERED, self._unanswered()
             case AuditMeasured(oldest_s=oldest_s):
                 yield Mode.AUDIT_BEHIND, oldest_s > _AUDIT_BEHIND_S
             case AuditLost():

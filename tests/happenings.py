@@ -131,7 +131,7 @@ ONE_OF_EACH: tuple[Happening, ...] = (
     AlertAcknowledged(TOKEN, "acknowledged", "stroke-team", 31.5),
     AlertEscalated(TOKEN, "on-call", 1, 1, "no_answer"),
     AlertUnanswered(TOKEN, "hyperdensity", "expired"),
-    AlertsFollowed((("published", 1), ("delivered", 0))),
+    AlertsFollowed((("published", 1), ("delivered", 0)), 1),
     QuietChanged("mute", "began", 3600.0),
     QuietMeasured((("maintenance", 0.0, 0.0), ("mute", 3000.0, 600.0)), 2),
     FindingReleased(TOKEN, "hyperdensity", "mute", 1800.0),

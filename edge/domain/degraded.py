@@ -83,11 +83,14 @@ CONSEQUENCES: Mapping[Mode, Consequences] = {
         urgent=True,
     ),
     Mode.PAGES_UNANSWERED: Consequences(
-        fault="a page was told on a second channel because no pager has answered it",
-        staff="the same alert by hook command or e-mail, with the same alert id",
-        ops="edge_notices_total; `edge show` has each attempt",
-        lost="nothing; a page may reach somebody twice",
-        lasts="until a pager or a human answers, or the alert is over",
+        fault="everybody of the escalation plan was rung and no human took the page, or it was told on a "
+        "second channel because no pager had answered it",
+        staff="every role has the page; the same alert by hook command or e-mail, where those are set up",
+        ops="edge_alerts_rung_in_vain, edge_notices_total, a notice page_expired when it has expired; "
+        "`edge show` has each step and attempt",
+        lost="nothing; a page may reach somebody twice. An expired page rings nobody any more",
+        lasts="until a human answers (before the plan has ended a pager is enough) or the alert is taken "
+        "back; at most until three days after it expired",
         urgent=True,
     ),
     Mode.OVERLOADED: Consequences(

@@ -82,6 +82,9 @@ class Lifecycle:
 
 
 _OPEN = (Stage.DETECTED, Stage.PUBLISHED, Stage.DELIVERED)
+
+# For this long after a page expired it is still told and alarmed of; then it is history.
+MISSED_FOR = timedelta(days=3)
 _E, _S = AlertEvent, Stage
 
 TRANSITIONS: dict[tuple[Stage, AlertEvent], Move] = {
@@ -162,6 +165,15 @@ def due(life: Lifecycle, plan: Plan, now: datetime) -> AlertEvent | None:
     if life.stage in _OPEN and life.exhausted and old:
         return AlertEvent.LIFETIME_ELAPSED
     return AlertEvent.WAIT_ELAPSED if now >= life.due_at else None
+
+
+def rung_in_vain(life: Lifecycle, now: datetime) -> bool:
+    """Whether everybody was rung and no human has it; what expired stays so until one has, for days."""
+    if not life.pages:
+        return False
+    if life.stage is Stage.EXPIRED:
+        return now < life.stage_since + MISSED_FOR
+    return life.stage in _OPEN and life.exhausted
 
 
 def wants_offering(life: Lifecycle, plan: Plan, last_offer: datetime, now: datetime) -> bool:

@@ -10,11 +10,12 @@ from typing import Literal
 from pydantic import ValidationError
 
 from edge import __version__
-from edge.alert_ports import MessageSummary
+from edge.alert_ports import Followed, MessageSummary
 from edge.domain.alert import Alert, AlertStatus
 from edge.domain.canary import Verdict
 from edge.domain.degraded import Condition, Mode
 from edge.domain.escalation import Rung, Step
+from edge.domain.lifecycle import MISSED_FOR
 from edge.domain.outcome import Outcome, SeriesReference
 from edge.domain.queueing import said_wait_s
 from edge.domain.quiet import QuietKind
@@ -29,7 +30,7 @@ from edge.mqtt.message import (
     StatusMessage,
 )
 from edge.mqtt.message_draft import AlertMessageDraft, MessageDraft, payload_of
-from edge.mqtt.notice_message import QuietWords
+from edge.mqtt.notice_message import NoticeMessage, QuietWords
 from edge.mqtt.progress import Progress
 from edge.mqtt.topics import Topic, Topics
 from edge.ports import Clock, OutboundMessage
@@ -84,6 +85,22 @@ class AlertMessages:
             response_topic=said.response_topic,
             message=message.model_copy(update={"escalation": why, "rings": reason != "update"}),
         )
+
+    def expired(self, page: Followed, at: datetime) -> MessageDraft:
+        """For ops, and on every pager that shows notices: from now on nobody is rung for it."""
+        raised = page.life.opened_at
+        message = NoticeMessage(
+            appliance=self._appliance,
+            sequence=1,
+            what="page_expired",
+            at=at,
+            alert_id=page.life.alert_id,
+            finding=page.finding,
+            text=f"Nobody has taken the page {page.life.alert_id} ({page.finding}), raised "
+            f"{raised:%Y-%m-%d %H:%M} UTC, and nobody is rung for it any more. Tell the staff yourself.",
+        )
+        key = f"notice:expired:{page.said_key}:{raised.isoformat()}"
+        return MessageDraft(key, self._topics.notice, round(MISSED_FOR.total_seconds()), None, message)
 
     def result(self, outcome: Outcome) -> MessageDraft:
         """Raises pydantic's ValidationError for an outcome that no consumer could read."""

@@ -24,10 +24,14 @@ class NoticeMessage(Message):
 
     kind: Literal["notice"] = "notice"
     sequence: int = Field(ge=1, description="Of the same count as that of alerts and results.")
-    what: Literal["quiet_began", "quiet_ended", "budget_spent"]
+    what: Literal["quiet_began", "quiet_ended", "budget_spent", "page_expired"]
     at: UtcTime
     quiet: QuietWords | None = Field(default=None, description="The quiet that began or ended.")
-    finding: str = Field(default="", description="The finding whose budget is spent, the model's own name.")
+    alert_id: str = Field(default="", description="page_expired: the alert that no human has taken.")
+    finding: str = Field(
+        default="",
+        description="The finding whose budget is spent, or whose page expired; the model's own name.",
+    )
     held: int = Field(
         default=0,
         ge=0,

@@ -93,6 +93,10 @@ class AlertUnanswered:
 
 @dataclass(frozen=True, slots=True)
 class AlertsFollowed:
-    """How many alerts stand at each stage that is not closed; tests are left out."""
+    """How many alerts stand at each stage that is not closed, and in how many everybody was rung in vain.
+
+    Tests are left out.
+    """
 
     stages: tuple[tuple[str, int], ...]
+    in_vain: int

@@ -102,13 +102,19 @@ ALERT_ESCALATIONS = counter(
     ("reason",),
     tuple((r,) for r in ("not_published", "no_delivery", "no_answer", "nobody_listens", "not_closed")),
 )
-# Alarm on any increase: a finding that no human has taken.
+# Each is a finding that no human had taken then; edge_alerts_rung_in_vain says whether one has since.
 ALERTS_UNANSWERED = counter(
     "edge_alerts_unanswered_total",
     "Alerts for which everybody was rung in vain, or that expired, by reason.",
     _AGENT,
     ("reason",),
     tuple((r,) for r in ("expired", "not_published", "no_delivery", "no_answer", "nobody_listens")),
+)
+# Alarm above 0: falls when a human answers, or three days after the page expired.
+RUNG_IN_VAIN = gauge(
+    "edge_alerts_rung_in_vain",
+    "Pages for which everybody was rung, or that expired, and that no human has taken.",
+    _AGENT,
 )
 # PUBACK reason 0x10: the alert reached nobody.
 ALERTS_WITHOUT_SUBSCRIBER = counter(

@@ -86,13 +86,10 @@ def _raised(i: Instruments, h: e.AlertRaised) -> None:
         i.count(a.ALERTS_RAISED, status=h.status)
 
 
-def _acknowledged(i: Instruments, h: e.AlertAcknowledged) -> None:
-    i.observe(a.PAGE_TO_HUMAN, h.waited_s, answer=h.answer)
-
-
 def _followed(i: Instruments, h: e.AlertsFollowed) -> None:
     for stage, count in h.stages:
         i.set(a.ALERTS_OPEN, count, stage=stage)
+    i.set(a.RUNG_IN_VAIN, h.in_vain)
 
 
 def _alert_published(i: Instruments, h: e.AlertPublished) -> None:
@@ -198,7 +195,7 @@ _to(e.AlertRaised, lambda h: "warning" if h.demoted else "info", _raised)
 _to(e.AlertOfferedAgain, "warning", lambda i, _: i.count(a.ALERTS_OFFERED_AGAIN))
 _to(e.AlertAnswered, "info", pr.answered)
 _to(e.AnswerRefused, "warning", lambda i, h: i.count(a.ANSWERS_REFUSED, reason=h.reason))
-_to(e.AlertAcknowledged, "info", _acknowledged)
+_to(e.AlertAcknowledged, "info", lambda i, h: i.observe(a.PAGE_TO_HUMAN, h.waited_s, answer=h.answer))
 _to(e.AlertEscalated, "warning", lambda i, h: i.count(a.ALERT_ESCALATIONS, reason=h.reason))
 _to(e.AlertUnanswered, "error", lambda i, h: i.count(a.ALERTS_UNANSWERED, reason=h.reason))
 _to(e.AlertsFollowed, "debug", _followed)
