@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from edge.domain.acknowledgement import Acknowledgement, Answer
+from edge.errors import RejectInput, where
 from edge.mqtt.words import UtcTime, Words
 
 CONTENT_TYPE = "application/json"
@@ -35,3 +36,11 @@ class AckMessage(Words):
     @classmethod
     def of(cls, said: Acknowledgement) -> AckMessage:
         return cls(alert_id=said.alert_id, answer=said.answer, role=said.role, name=said.name, at=said.at)
+
+
+def read_answer(payload: bytes, message_key: str) -> Acknowledgement:
+    """Raises RejectInput, and nothing else, for bytes that are no answer: anybody may have sent them."""
+    try:
+        return AckMessage.model_validate_json(payload).acknowledgement(message_key)
+    except Exception as error:  # the parser's own bugs too: what it cannot read today it cannot read again
+        raise RejectInput("unreadable", where(error)) from error

@@ -2,7 +2,8 @@
 
 A connection of its own, because its session must outlive us and the publisher's must not. A PUBLISH
 is acknowledged only once `record` has it on disk; until then it is tried again, and the broker gives it
-again at the next connection.
+again at the next connection. What is no answer is refused and acknowledged at once: it would come back for
+ever, and RECEIVE_MAXIMUM of them would let no other answer in.
 """
 
 from __future__ import annotations
@@ -17,12 +18,11 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
-from pydantic import ValidationError
 
 from edge.alert_ports import Recorded
 from edge.domain.acknowledgement import Acknowledgement
-from edge.errors import ShedLoad, where
-from edge.mqtt.answer import AckMessage
+from edge.errors import RejectInput, ShedLoad, where
+from edge.mqtt.answer import read_answer
 from edge.mqtt.connection import AT_LEAST_ONCE, FIRST_REFUSAL, client_for
 from edge.settings import MqttSettings
 from edge.telemetry.events import AlertAnswered, AnswerRefused, Happening, TaskFailed
@@ -118,9 +118,9 @@ class AnswerReader:
             self._emit(AnswerRefused("too_long"))
             return True
         try:
-            answer = AckMessage.model_validate_json(came.payload).acknowledgement(came.key)
-        except ValidationError:
-            self._emit(AnswerRefused("unreadable"))
+            answer = read_answer(came.payload, came.key)
+        except RejectInput as error:
+            self._emit(AnswerRefused(error.reason))
             return True
         while True:
             try:

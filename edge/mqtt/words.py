@@ -25,6 +25,14 @@ def _milliseconds(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def _utc(at: datetime) -> datetime:
+    """A time that has no name in UTC (0001-01-01T00:00+01:00, a clock never set) is no time."""
+    try:
+        return at.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("outside the years 1 to 9999 in UTC") from error
+
+
 def _rounded(digits: int) -> BeforeValidator:
     """Rounds before the limits are checked: a float32 a hair above 1 is 1, not a message lost."""
 
@@ -36,7 +44,7 @@ def _rounded(digits: int) -> BeforeValidator:
 
 UtcTime = Annotated[
     AwareDatetime,
-    AfterValidator(lambda at: at.astimezone(UTC)),
+    AfterValidator(_utc),
     PlainSerializer(_milliseconds, return_type=str, when_used="json"),
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
