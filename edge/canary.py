@@ -109,8 +109,10 @@ class Canary:
         if seen.stage is Stage.PROVEN:
             self._left = None
             took_s = max(0.0, min(took_s, _until_proof(under_way, seen, took_s)))
-        self._proven_at = max((t for t in (self._proven_at, seen.proven_at) if t), default=None)
-        verdict = Verdict(self._around.clock.utc(), part, seen.stage, reason, took_s, self._proven_at)
+        now, before = self._around.clock.utc(), self._proven_at
+        # A proof that has yet to come is from before the clock was set back: nobody knows how old it is.
+        self._proven_at = seen.proven_at or (before if before is not None and before <= now else None)
+        verdict = Verdict(now, part, seen.stage, reason, took_s, self._proven_at)
         return Run(verdict, seen, under_way.sent_at, under_way.acknowledged_at)
 
 

@@ -13,6 +13,8 @@ from edge.settings import Settings
 # Older than this software, or so far ahead that certificates and log retention go wrong.
 _YEARS = range(2026, 2100)
 _WAIT_S = 2.0
+# A verdict later than this from now was written before the clock was set back.
+_AHEAD_S = 1.0
 
 
 def clock_agrees(settings: Settings, probes: Probes, clock: Clock) -> Diagnosis:
@@ -41,11 +43,14 @@ def canary(settings: Settings, probes: Probes, clock: Clock) -> Diagnosis:
         why = "none was sent yet" if settings.canary.on else "off (canary.period_s is 0)"
         return Diagnosis("canary", None, f"nothing proves that pages reach anybody: {why}", _PROVE)
     age_s = (clock.utc() - verdict.at).total_seconds()
-    when = f"{age_s / 60:.0f} min ago"
+    ahead = age_s < -_AHEAD_S
+    when = "before the clock was set back" if ahead else f"{age_s / 60:.0f} min ago"
     if verdict.part is not None:
         detail = f"FAILED {when}: {verdict.part} ({verdict.reason}), got as far as {verdict.stage}"
         return Diagnosis("canary", False, detail, "`edge canary` tries again now and tells what to look at.")
     detail = f"a test page reached a pager {when}, in {verdict.took_s:.1f} s"
+    if ahead:
+        return Diagnosis("canary", None, detail, _PROVE)
     if settings.canary.on and age_s > 2 * period_s:
         return Diagnosis("canary", None, f"{detail}; none since", f"{_PROVE} Does edge canary --watch run?")
     return Diagnosis("canary", True, detail)

@@ -56,7 +56,7 @@ def run_receiver(settings: Settings, workers: int = 0) -> None:
         found = inbox.recover()
         further = Workers(settings, (workers or settings.dicom.workers) - 1, inbox, audit.emit, held)
         watchdog = Watchdog(("accept", "store", "proof", *(("accept_tls",) if settings.dicom_tls.on else ())))
-        blame = Blame(state_dir, (Part.RECEIVER,), clock)
+        blame = Blame(state_dir, (Part.RECEIVER,))
 
         def turned(part: str) -> None:
             watchdog.turned(part)

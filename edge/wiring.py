@@ -93,7 +93,7 @@ async def _agent(
     proof = pulse.proof = Proof(state_dir, settings.canary, clock, pulse.emit)
     clock_watch = pulse.clock_watch = ClockWatch(clock, pulse.emit)
     watchdog = pulse.watchdog = Watchdog(PARTS)
-    blame = Blame(state_dir, (Part.AGENT, Part.OUTBOX), clock)
+    blame = Blame(state_dir, (Part.AGENT, Part.OUTBOX))
     folder = settings.models.repository / settings.models.active
     check_model(folder)
     messages = AlertMessages(settings)

@@ -102,7 +102,7 @@ def test_parts_that_turn_are_not_enough_where_the_canary_blames_them_twice_runni
         keep_verdict(tmp_path, Verdict(clock.utc(), part, Stage.QUEUED, reason, 1.0))
 
     judged(Part.OUTBOX, "not_published")
-    blame = Blame(tmp_path, (Part.AGENT, Part.OUTBOX), clock)
+    blame = Blame(tmp_path, (Part.AGENT, Part.OUTBOX))
     assert not blame.stuck(), "that was the process before us"
     judged(Part.OUTBOX, "not_published")
     assert not blame.stuck()
@@ -121,7 +121,7 @@ def test_an_agent_that_catches_up_is_not_stuck_and_what_was_said_of_it_then_does
     tmp_path: Path,
 ) -> None:
     clock = FakeClock()
-    blame = Blame(tmp_path, (Part.AGENT,), clock)
+    blame = Blame(tmp_path, (Part.AGENT,))
 
     def judged(*, behind: bool) -> bool:
         clock.advance(60)
@@ -147,8 +147,20 @@ def test_what_is_behind_is_one_who_has_not_read_all_or_for_whom_more_waits_than_
 
 def test_what_a_restart_does_not_cure_is_no_reason_for_one(tmp_path: Path) -> None:
     clock = FakeClock()
-    blame = Blame(tmp_path, (Part.RECEIVER,), clock)
+    blame = Blame(tmp_path, (Part.RECEIVER,))
     for _ in range(3):
         clock.advance(60)
         keep_verdict(tmp_path, Verdict(clock.utc(), Part.RECEIVER, Stage.SENT, "0xa700", 1.0))
         assert not blame.stuck()
+
+
+def test_a_clock_set_back_hides_no_blame(tmp_path: Path) -> None:
+    clock = FakeClock()
+    blame = Blame(tmp_path, (Part.AGENT,))
+    clock.set_by(-86400)
+    said = list[bool]()
+    for _ in range(2):
+        clock.advance(60)
+        keep_verdict(tmp_path, Verdict(clock.utc(), Part.AGENT, Stage.ACKNOWLEDGED, "not_decoded", 1.0))
+        said.append(blame.stuck())
+    assert said == [False, True]

@@ -8,7 +8,7 @@ START = datetime(2024, 5, 1, 3, 0, tzinfo=UTC)
 
 
 class FakeClock:
-    """ports.Clock; both hands move together."""
+    """ports.Clock; both hands move together, but where a test sets the time of day."""
 
     def __init__(self, start: datetime = START) -> None:
         self._start = start
@@ -22,3 +22,7 @@ class FakeClock:
 
     def advance(self, seconds: float) -> None:
         self._elapsed_s += seconds
+
+    def set_by(self, seconds: float) -> None:
+        """As `date -s` or NTP would: only the time of day jumps."""
+        self._start += timedelta(seconds=seconds)

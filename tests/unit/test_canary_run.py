@@ -120,6 +120,17 @@ def test_the_last_proof_is_kept_through_failures() -> None:
     assert room.run().verdict.proven_at == START + timedelta(seconds=1)
 
 
+def test_a_proof_from_before_the_clock_was_set_back_is_not_handed_on_as_one_to_come() -> None:
+    room = Room(shows=answered(1.0))
+    room.run()
+    room.clock.set_by(-86400)
+    room.shows = Evidence(20, True, 20)
+    assert room.run().verdict.proven_at is None
+    room.shows = answered(-86300)
+    room.run()
+    assert room.run().verdict.proven_at == START - timedelta(seconds=86300), "the next page proves again"
+
+
 def test_a_ledger_that_cannot_be_read_is_no_crash_and_no_proof() -> None:
     room = Room(ledger_fails=True)
     verdict = room.run().verdict

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -10,6 +10,7 @@ import pytest
 from edge import check, life_check
 from edge.check import diagnose, exit_code, line
 from edge.diagnosis import Diagnosis, Probes
+from edge.domain.canary import Stage, Verdict
 from edge.errors import RetryPeer
 from edge.settings import Settings
 from tests.fakes.clock import FakeClock
@@ -166,3 +167,10 @@ def test_timedatectl_is_believed_when_it_says_something(
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     monkeypatch.setattr(life_check, "synchronised", lambda: None)
     assert life_check._synchronised() is known
+
+
+def test_a_verdict_from_before_the_clock_was_set_back_proves_nothing_today() -> None:
+    ahead = Verdict(NOW + timedelta(days=1), None, Stage.PROVEN, "proven", 1.0, NOW + timedelta(days=1))
+    found = life_check.canary(Settings(), replace(WELL, verdict=lambda: ahead), FakeClock(NOW))
+    assert found.ok is None
+    assert "before the clock was set back" in found.detail

@@ -16,6 +16,7 @@ from edge.telemetry.proof_events import CanaryObserved, ProvenPageMeasured
 from tests.fakes.clock import START, FakeClock
 
 SETTINGS = CanarySettings(period_s=900, timeout_s=60)
+DAY_S = 86400.0
 
 
 class Room:
@@ -75,10 +76,10 @@ def test_the_age_is_since_the_last_proof_and_without_one_since_the_start(tmp_pat
 
 
 def test_each_verdict_counts_once_and_those_of_before_the_start_do_not(tmp_path: Path) -> None:
+    Room(tmp_path).judged(Part.PAGER)
     room = Room(tmp_path)
-    room.clock.advance(-1)
-    room.judged(Part.PAGER)
-    room.clock.advance(2)
+    room.clock.advance(1)
+    room.proof.look()
     assert room.observed == []
     room.judged(Part.OUTBOX)
     room.proof.look()
@@ -127,3 +128,44 @@ def test_after_a_restart_an_old_verdict_is_not_overdue_before_the_canary_had_its
     assert proof.word == "proven"
     later.advance(1801)
     assert proof.word == "overdue"
+
+
+def test_after_a_clock_set_back_failures_are_told_and_the_age_goes_on(tmp_path: Path) -> None:
+    room = Room(tmp_path)
+    room.judged(proven_s=0)
+    room.clock.set_by(-DAY_S)
+    for _ in range(20):
+        room.clock.advance(900)
+        room.judged(Part.BROKER, proven_s=0)
+    assert room.observed == ["", *["broker"] * 20]
+    assert (room.measured_s, room.proof.word) == (20 * 900, "broker")
+
+
+def test_after_a_clock_set_back_a_canary_that_died_is_overdue_as_soon_as_ever(tmp_path: Path) -> None:
+    room = Room(tmp_path)
+    room.judged(proven_s=0)
+    room.clock.set_by(-DAY_S)
+    room.clock.advance(2 * 900 + 59)
+    assert room.proof.word == "proven"
+    room.clock.advance(2)
+    assert (room.measured_s, room.proof.word) == (1861, "overdue")
+
+
+def test_a_proof_from_the_future_is_none_to_an_agent_that_starts(tmp_path: Path) -> None:
+    Room(tmp_path).judged(proven_s=0)
+    earlier = FakeClock(START - timedelta(days=1))
+    proof = Proof(tmp_path, SETTINGS, earlier, lambda _: None)
+    earlier.advance(1861)
+    proof.look()
+    assert (proof.proven_age_s, proof.word) == (None, "overdue")
+
+
+def test_a_page_proven_while_the_clock_is_set_is_as_fresh_as_the_verdict(tmp_path: Path) -> None:
+    for set_by_s in (-DAY_S, DAY_S):
+        room = Room(tmp_path)
+        room.judged(Part.BROKER)
+        room.clock.advance(60)
+        answered_s = (room.clock.utc() - START).total_seconds()
+        room.clock.set_by(set_by_s)
+        room.judged(proven_s=answered_s)
+        assert 0 <= room.measured_s <= 60
