@@ -15,7 +15,7 @@ from tests.ladder.rungs import RUNGS, Batch, climb, missing
 
 Say = Callable[[str], None]
 _BATCH = 10
-# More than a series of four slices has system calls, three errors each: every one of them.
+# More than a series has system calls, three errors each: every one of them.
 _EVERY_INJECTION = 400
 _COLUMNS = (
     *("rounds", "faults injected", "instances sent", "acknowledged", "lost", "series", "revisions"),
@@ -83,7 +83,7 @@ def _batches(extent: Extent) -> Iterator[Batch]:
         "kills": extent.rounds,
         "pairs": max(1, extent.rounds // 4),
         "syscalls": _EVERY_INJECTION if extent.rounds >= LONG.rounds else extent.rounds,
-        "agent": max(1, extent.rounds // 4),
+        "agent": _EVERY_INJECTION if extent.rounds >= LONG.rounds else max(1, extent.rounds // 4),
         "disk": max(1, extent.rounds // 10),
         "clock": max(1, extent.rounds // 10),
         # Of HOSPITAL_S each: ten minutes in the long form.

@@ -176,6 +176,10 @@ def _no_alert(case: Case) -> None:
     case.heard.pages.clear()
 
 
+def _routed_elsewhere(case: Case) -> None:
+    case.edit("ledger.db", "UPDATE alert SET route = 'worklist'")
+
+
 def _file_of_nobody(case: Case) -> None:
     (case.state_dir / "inbox" / "00" / "left.part").write_bytes(b"")
 
@@ -214,7 +218,9 @@ def _region_left(_: Case) -> None:
         (_page_not_received, "unpaged a1: raised, never received"),
         (_page_from_nowhere, "paged a2, which the ledger does not know"),
         (_second_id, "under 2 ids"),
-        (_no_alert, "unpaged 1.2.1: blood in it, no alert"),
+        (_no_alert, "unpaged 1.2.1: blood in it, and no pager rang"),
+        (_routed_elsewhere, "unpaged 1.2.1: blood in it, and no pager rang"),
+        (_page_not_received, "unpaged 1.2.1: blood in it, and no pager rang"),
         (_file_of_nobody, "orphan left.part of the inbox"),
         (_temporary_file, "orphan left in the folder for temporary files"),
         (_association_left_open, "orphan: 1 associations open"),
