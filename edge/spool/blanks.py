@@ -12,6 +12,7 @@ import errno
 import os
 import secrets
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -26,6 +27,9 @@ BLANK_BYTES = 576 << 10
 # What is not yet, or never became, a whole instance.
 PART = ".part"
 _BATCH = 16
+# A scanner that sends what it has just reconstructed leaves more than that between two slices.
+_QUIET_S = 0.02
+_LOOK_EVERY_S = 0.05
 
 
 def part_name() -> str:
@@ -52,8 +56,8 @@ def parts_of(folder: Path, process: int) -> list[Path]:
 class Blanks:
     """Keeps `count` blanks ready in a thread of its own, while `room` says that so many bytes may be had.
 
-    It makes none while several instances are written at once: those share the commits of the file system, and
-    a blank would cost them more than it saves.
+    It makes none while several instances are written at once or one comes right after the other: who sends
+    as fast as the disk takes it would wait for the blanks as well, for longer than they save.
     They belong to this process: what is left of them after kill -9 the next recovery removes.
     """
 
@@ -61,8 +65,8 @@ class Blanks:
         self._folder, self._count, self._room = folder, count, room
         self._ready: deque[str] = deque()
         self._wanted = threading.Event()
-        self._stopping = False
-        self._writing = 0
+        self._stopping = threading.Event()
+        self._writing, self._latest = 0, 0.0
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         # In pages, as O_DIRECT wants them; the kernel has one page of zeros for all that nobody wrote to.
@@ -82,6 +86,7 @@ class Blanks:
         """The name of a blank to write over and rename, or None; either way `written` must follow."""
         with self._lock:
             self._writing += 1
+            self._latest = time.monotonic()
         try:
             return self._ready.popleft()
         except IndexError:
@@ -91,13 +96,13 @@ class Blanks:
         """The instance that asked for a blank is kept or given up."""
         with self._lock:
             self._writing -= 1
-            wanted = self._writing <= 1 and len(self._ready) < self._count
-        if wanted:  # else its thread would wake for nothing, after every instance
+            self._latest = time.monotonic()
+        if len(self._ready) < self._count and not self._wanted.is_set():
             self._wanted.set()
 
     def close(self) -> None:
         """Removes what was not taken."""
-        self._stopping = True
+        self._stopping.set()
         self._wanted.set()
         if self._thread is not None:
             self._thread.join()
@@ -105,12 +110,17 @@ class Blanks:
             (self._folder / self._ready.popleft()).unlink(missing_ok=True)
 
     def _keep_ready(self) -> None:
-        while not self._stopping:
+        while not self._stopping.is_set():
             self._wanted.wait()
-            self._wanted.clear()
-            while not self._stopping and self._writing <= 1 and len(self._ready) < self._count:
+            self._wanted.clear()  # whatever makes it busy from here on ends, and then wants some
+            while self._busy() and not self._stopping.wait(_LOOK_EVERY_S):
+                pass
+            while not self._stopping.is_set() and not self._busy() and len(self._ready) < self._count:
                 if not self._room(_BATCH * BLANK_BYTES) or not self._made():
                     break  # an instance does without, and says so itself if the disk is at an end
+
+    def _busy(self) -> bool:
+        return self._writing > 1 or time.monotonic() - self._latest < _QUIET_S
 
     def _made(self) -> bool:
         """A batch in one folder, so that one sync is for all the names; False when the disk would not."""

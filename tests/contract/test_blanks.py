@@ -16,6 +16,7 @@ import pytest
 from edge.domain.arrival import InstanceStored
 from edge.domain.identity import AssociationId
 from edge.ports import Reception
+from edge.spool import blanks
 from edge.spool.blanks import BLANK_BYTES
 from edge.spool.inbox import Inbox, Recovery
 from edge.spool.journal import InboxJournal
@@ -27,8 +28,8 @@ COUNT = 16
 HERE = AssociationId("here")
 
 
-def opened(state_dir: Path, *, blanks: int = COUNT, joining: bool = False) -> Inbox:
-    return Inbox(state_dir, min_free_bytes=0, clock=FakeClock(), blanks=blanks, joining=joining)
+def opened(state_dir: Path, *, count: int = COUNT, joining: bool = False) -> Inbox:
+    return Inbox(state_dir, min_free_bytes=0, clock=FakeClock(), blanks=count, joining=joining)
 
 
 def ready(inbox: Inbox) -> Inbox:
@@ -70,7 +71,7 @@ def test_a_blank_that_cannot_be_opened_is_not_left_behind(
 ) -> None:
     inbox = opened(tmp_path)
     inbox.recover()
-    ready(inbox)._blanks._stopping = True
+    ready(inbox)._blanks._stopping.set()
     real = os.open
 
     def too_many(path: Any, *arguments: Any) -> int:
@@ -90,7 +91,7 @@ def test_a_blank_that_cannot_be_opened_is_not_left_behind(
 def test_over_a_blank_only_the_bytes_are_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     inbox = opened(tmp_path)
     inbox.recover()
-    ready(inbox)._blanks._stopping = True  # no refill, whose syncs would be heard as well
+    ready(inbox)._blanks._stopping.set()  # no refill, whose syncs would be heard as well
     happened: list[str] = []
 
     def note(name: str, real: Callable[..., Any]) -> None:
@@ -110,7 +111,7 @@ def test_over_a_blank_only_the_bytes_are_synced(tmp_path: Path, monkeypatch: pyt
 def test_without_a_blank_left_an_instance_is_kept_all_the_same(tmp_path: Path) -> None:
     inbox = opened(tmp_path)
     inbox.recover()
-    ready(inbox)._blanks._stopping = True
+    ready(inbox)._blanks._stopping.set()
     for number in range(COUNT + 20):
         assert store(inbox, b"%d" % number, uid=f"1.2.{number}") is Reception.STORED
     assert kept(tmp_path) == {f"1.2.{n}": META + b"%d" % n for n in range(COUNT + 20)}
@@ -134,6 +135,22 @@ def test_blanks_are_made_again_when_what_was_written_at_once_is_done(tmp_path: P
     inbox.close()
 
 
+def test_none_are_made_while_instances_come_one_right_after_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inbox = opened(tmp_path)
+    inbox.recover()
+    ready(inbox)
+    monkeypatch.setattr(blanks, "_QUIET_S", 60.0)
+    for number in range(3):
+        store(inbox, b"pixels", uid=f"1.2.{number}")
+    threading.Event().wait(0.2)
+    assert len(inbox._blanks) == COUNT - 3
+    monkeypatch.setattr(blanks, "_QUIET_S", 0.0)
+    ready(inbox)
+    inbox.close()
+
+
 @pytest.mark.parametrize("first", ["receiver", "agent"])
 def test_a_power_cut_takes_name_and_size_but_no_instance(tmp_path: Path, first: str) -> None:
     inbox = opened(tmp_path)
@@ -150,14 +167,14 @@ def test_a_power_cut_takes_name_and_size_but_no_instance(tmp_path: Path, first: 
         journal.finish_parts()
         journal.close()
         assert kept(tmp_path) == {"1.2.3": META + b"pixels"}
-    inbox = opened(tmp_path, blanks=0)
+    inbox = opened(tmp_path, count=0)
     assert inbox.recover() == Recovery(0, 0, 0)
     assert kept(tmp_path) == {"1.2.3": META + b"pixels"}
     inbox.close()
 
 
 def test_halves_and_blanks_of_an_earlier_run_are_removed(tmp_path: Path) -> None:
-    inbox = opened(tmp_path, blanks=0)
+    inbox = opened(tmp_path, count=0)
     shard = tmp_path / "inbox" / "ab"
     (shard / "ab1.4711.part").write_bytes(META + b"half")
     (shard / "ab2.4711.part").write_bytes(bytes(BLANK_BYTES))
@@ -167,17 +184,17 @@ def test_halves_and_blanks_of_an_earlier_run_are_removed(tmp_path: Path) -> None
 
 
 def test_with_a_journal_from_a_backup_a_part_may_be_all_there_is_of_an_instance(tmp_path: Path) -> None:
-    inbox = opened(tmp_path, blanks=0)
+    inbox = opened(tmp_path, count=0)
     store(inbox, b"before", uid="1.2.1")
     inbox.close()
     backup = (tmp_path / "inbox.db").read_bytes()
-    inbox = opened(tmp_path, blanks=0)
+    inbox = opened(tmp_path, count=0)
     store(inbox, b"after", uid="1.2.2")
     inbox.close()
     (tmp_path / "inbox.db").write_bytes(backup)
     (after,) = [path for path in names(tmp_path, ".dcm") if b"after" in path.read_bytes()]
     after.rename(after.with_name(f"{after.stem}.4711.part"))
-    inbox = opened(tmp_path, blanks=0)
+    inbox = opened(tmp_path, count=0)
     assert inbox.recover() == Recovery(0, 1, 0, lost_entries=1)
     assert (tmp_path / "inbox" / "unjournaled" / after.name).read_bytes() == META + b"after"
     inbox.close()
@@ -199,7 +216,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 
 def test_what_a_dead_process_had_ready_is_removed_by_its_parent_and_nothing_else(tmp_path: Path) -> None:
-    inbox = opened(tmp_path, blanks=0)
+    inbox = opened(tmp_path, count=0)
     inbox.recover()
     mine = inbox.begin(*("a", "1.2", "1.2.5", "1.2"), META)  # type: ignore[arg-type]
     command = [sys.executable, "-c", BLANKS_AND_DEATH, str(tmp_path)]

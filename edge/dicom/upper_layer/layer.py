@@ -24,8 +24,8 @@ from edge.dicom.upper_layer.table import TRANSITIONS, Event, State
 
 # 128 presentation contexts with all our transfer syntaxes in each fit into it.
 LONGEST_ASSOCIATE_BYTES = 65536
-# What is read at once, as far as it has come: each call costs more than the bytes of a small PDU.
-_BUFFER_BYTES = 256 << 10
+# Read at once as far as it has come, for each call costs more than a small PDU: a 512x512 slice, as it is.
+_BUFFER_BYTES = 640 << 10
 # For the header of a first PDU, which says how much more; that of a sender with few contexts fits whole.
 _FIRST_BYTES = 4096
 # Some senders forget that the length offered to them counts the PDU's inner headers.
