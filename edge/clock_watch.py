@@ -1,16 +1,18 @@
 """Whether this machine's clock can be trusted: synchronised by what the kernel says, and not set in between.
 
 Times of slices and of pages from other machines say little: scanners write local time, and a pager's answer
-waits for a human. So the clock is held against the kernel's own judgement and against its monotonic hand.
+waits for a human. So the clock is held against the kernel's own judgement, against its monotonic hand, which
+is slewed but never set, and against the raw one, which is neither.
 """
 
 from __future__ import annotations
 
 import ctypes
+import time
 from collections.abc import Callable
 from pathlib import Path
 
-from edge.domain.clock_drift import ClockDrift
+from edge.domain.clock_drift import ClockDrift, Hands
 from edge.ports import Clock
 from edge.telemetry.events import Happening
 from edge.telemetry.proof_events import ClockMeasured, ClockStepped
@@ -44,6 +46,11 @@ def synchronised() -> bool | None:
     return True if TIMESYNC.exists() else None
 
 
+def raw_monotonic() -> float:
+    """The crystal alone, as nobody corrects it."""
+    return time.clock_gettime(time.CLOCK_MONOTONIC_RAW)
+
+
 class ClockWatch:
     """`look` about once a second; a look that comes late sees the same steps."""
 
@@ -52,16 +59,20 @@ class ClockWatch:
         clock: Clock,
         emit: Callable[[Happening], None],
         ask: Callable[[], bool | None] = synchronised,
+        raw: Callable[[], float] = raw_monotonic,
     ) -> None:
-        self._clock, self._emit, self._ask = clock, emit, ask
-        self.drift = ClockDrift(clock.utc().timestamp() - clock.monotonic())
+        self._clock, self._emit, self._ask, self._raw = clock, emit, ask, raw
+        self.drift = ClockDrift(self._hands())
         self.synchronised: bool | None = None
         self.steps = 0
 
     def look(self) -> None:
-        self.drift, step_s = self.drift.after(self._clock.utc().timestamp(), self._clock.monotonic())
+        self.drift, step_s = self.drift.after(self._hands())
         if step_s:
             self.steps += 1
             self._emit(ClockStepped(step_s))
         self.synchronised = self._ask()
         self._emit(ClockMeasured(self.drift.drift_s, self.synchronised))
+
+    def _hands(self) -> Hands:
+        return Hands(self._clock.utc().timestamp(), self._clock.monotonic(), self._raw())

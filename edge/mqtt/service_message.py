@@ -54,7 +54,9 @@ class HeartbeatMessage(Message):
         default=None, description="What the kernel says of the appliance's clock; null where it cannot tell."
     )
     clock_drift_s: float = Field(
-        default=0.0, description="What the clock was slewed by since the agent started; steps not counted."
+        default=0.0,
+        description="What the clock was slewed by since the agent started; steps not counted. It says "
+        "nothing where nobody corrects the clock.",
     )
     triton: str = Field(description="Health of the inference server: serving, suspect, down or fallback.")
     modes: tuple[str, ...] = Field(default=(), description="As in the status.")

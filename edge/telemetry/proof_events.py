@@ -69,7 +69,7 @@ class ClockStepped:
 
 @dataclass(frozen=True, slots=True)
 class ClockMeasured:
-    """`drift_s` is what was slewed since the start; `synchronised` None where nobody can tell."""
+    """`drift_s` is what NTP has slewed since the start; `synchronised` None where nobody can tell."""
 
     drift_s: float
     synchronised: bool | None

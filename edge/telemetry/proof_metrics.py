@@ -38,9 +38,13 @@ CANARY_SECONDS = histogram(
 
 # Alarm on any increase: what was said before it has another time.
 CLOCK_STEPS = counter("edge_clock_steps_total", "Times the wall clock was set while the agent ran.", _AGENT)
-# Wall against monotonic clock; NTP keeps correcting it, so a steady growth is a bad crystal.
+# Wall clock against CLOCK_MONOTONIC_RAW. A steady growth is a bad crystal that NTP makes up for; one that
+# nobody corrects does not show here, but in edge_clock_synchronised.
 CLOCK_DRIFT = gauge(
-    "edge_clock_drift_seconds", "What the wall clock was slewed by since the agent started.", _AGENT
+    "edge_clock_drift_seconds",
+    "What the wall clock was slewed by since the agent started, steps left out. "
+    "It says nothing where nobody corrects the clock.",
+    _AGENT,
 )
 # 0: nobody disciplines the clock. 1 is also shown where nobody can tell.
 CLOCK_SYNCHRONISED = gauge(

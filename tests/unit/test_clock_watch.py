@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from datetime import datetime, timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.clock_watch import ClockWatch, synchronised
-from edge.domain.clock_drift import STEP_S, ClockDrift
+from edge.clock_watch import ClockWatch, raw_monotonic, synchronised
+from edge.domain.clock_drift import STEP_S, ClockDrift, Hands
 from edge.telemetry.events import Happening
 from edge.telemetry.proof_events import ClockMeasured, ClockStepped
 from tests.fakes.clock import START
@@ -17,11 +18,11 @@ SLEWS = st.floats(-0.9 * STEP_S, 0.9 * STEP_S)
 STEPS = st.one_of(st.floats(2 * STEP_S, 1e6), st.floats(-1e6, -2 * STEP_S))
 
 
-class TwoHands:
-    """A clock whose hands part."""
+class ThreeHands:
+    """A clock whose hands part as those of the kernel do: slewing moves all but the raw one."""
 
     def __init__(self) -> None:
-        self.wall, self.elapsed_s = START, 0.0
+        self.wall, self.elapsed_s, self.raw_s = START, 0.0, 0.0
 
     def utc(self) -> datetime:
         return self.wall
@@ -29,33 +30,44 @@ class TwoHands:
     def monotonic(self) -> float:
         return self.elapsed_s
 
-    def advance(self, seconds: float, set_by_s: float = 0.0) -> None:
-        self.elapsed_s += seconds
-        self.wall += timedelta(seconds=seconds + set_by_s)
+    def raw(self) -> float:
+        return self.raw_s
+
+    def advance(self, seconds: float, set_by_s: float = 0.0, slewed_by_s: float = 0.0) -> None:
+        self.raw_s += seconds
+        self.elapsed_s += seconds + slewed_by_s
+        self.wall += timedelta(seconds=seconds + slewed_by_s + set_by_s)
 
 
 @given(st.lists(st.one_of(SLEWS.map(lambda s: (s, 0.0)), STEPS.map(lambda s: (0.0, s))), max_size=30))
 def test_steps_are_told_and_slews_add_up(changes: list[tuple[float, float]]) -> None:
-    drift, monotonic_s, wall_s, steps = ClockDrift(1e9), 0.0, 1e9, list[float]()
+    hands, steps = Hands(1e9, 0.0, 0.0), list[float]()
+    drift = ClockDrift(hands)
     for slew_s, step_s in changes:
-        monotonic_s += 1.0
-        wall_s += 1.0 + slew_s + step_s
-        drift, seen_s = drift.after(wall_s, monotonic_s)
+        hands = Hands(
+            hands.wall_s + 1.0 + slew_s + step_s, hands.monotonic_s + 1.0 + slew_s, hands.raw_s + 1.0
+        )
+        drift, seen_s = drift.after(hands)
         steps += [seen_s] if seen_s else []
     assert len(steps) == sum(1 for _, step_s in changes if step_s)
     assert abs(sum(steps) - sum(step_s for _, step_s in changes)) < 0.01
     assert abs(drift.drift_s - sum(slew_s for slew_s, _ in changes)) < 0.01
 
 
-def test_a_clock_that_is_set_is_told_once_and_one_that_runs_late_is_measured() -> None:
-    clock, happenings = TwoHands(), list[Happening]()
-    watch = ClockWatch(clock, happenings.append, lambda: False)
-    for set_by_s in (0.0, -3600.0, 0.0, 0.05, 0.05):
-        clock.advance(1.0, set_by_s)
+def test_a_clock_that_is_set_is_told_once_and_one_that_is_slewed_is_measured() -> None:
+    clock, happenings = ThreeHands(), list[Happening]()
+    watch = ClockWatch(clock, happenings.append, lambda: False, clock.raw)
+    for set_by_s, slewed_by_s in ((0.0, 0.0), (-3600.0, 0.0), (0.0, 0.05), (0.0, 0.05)):
+        clock.advance(1.0, set_by_s, slewed_by_s)
         watch.look()
     assert [h for h in happenings if isinstance(h, ClockStepped)] == [ClockStepped(-3600.0)]
     last = [h for h in happenings if isinstance(h, ClockMeasured)][-1]
     assert (round(last.drift_s, 3), last.synchronised, watch.steps) == (0.1, False, 1)
+
+
+def test_the_raw_hand_is_the_kernels_own() -> None:
+    before = time.clock_gettime(time.CLOCK_MONOTONIC_RAW)
+    assert before <= raw_monotonic() <= time.clock_gettime(time.CLOCK_MONOTONIC_RAW)
 
 
 def test_the_kernel_answers_and_changes_nothing() -> None:
