@@ -17,6 +17,9 @@ from edge.ports import Clock
 from edge.telemetry.events import Happening
 from edge.telemetry.proof_events import ClockMeasured, ClockStepped
 
+# Set forward by so much, a clock has to go on for a day before images are removed by their age: time for
+# somebody to see the alarm. Less makes no difference to ages in days.
+FORWARD_S, CONFIRMED_S = 60.0, 86400.0
 # systemd-timesyncd touches it at each synchronisation; for sandboxes that may not ask the kernel.
 TIMESYNC = Path("/run/systemd/timesync/synchronized")
 # adjtimex(2): nothing is changed with modes 0; TIME_ERROR and STA_UNSYNC mean that nobody disciplines it.
@@ -63,16 +66,33 @@ class ClockWatch:
     ) -> None:
         self._clock, self._emit, self._ask, self._raw = clock, emit, ask, raw
         self.drift = ClockDrift(self._hands())
+        self._since_s, self._set_forward = self.drift.last.monotonic_s, False
         self.synchronised: bool | None = None
         self.steps = 0
 
     def look(self) -> None:
-        self.drift, step_s = self.drift.after(self._hands())
+        drift, step_s = self.drift.after(self._hands())
+        if step_s >= FORWARD_S:
+            self._since_s, self._set_forward = drift.last.monotonic_s, True
+        self.drift = drift
         if step_s:
             self.steps += 1
             self._emit(ClockStepped(step_s))
         self.synchronised = self._ask()
-        self._emit(ClockMeasured(self.drift.drift_s, self.synchronised))
+        self._emit(ClockMeasured(self.drift.drift_s, self.synchronised, self.sure))
+
+    @property
+    def sure(self) -> bool:
+        """Whether ages in days may be read off the wall clock; for any thread, and never late by a look.
+
+        It went on for a day without being set forward; or it never was, and the kernel calls it synchronised.
+        """
+        now = self._hands()
+        if self.drift.after(now)[1] >= FORWARD_S:
+            return False
+        if now.monotonic_s - self._since_s >= CONFIRMED_S:
+            return True
+        return self.synchronised is True and not self._set_forward
 
     def _hands(self) -> Hands:
         return Hands(self._clock.utc().timestamp(), self._clock.monotonic(), self._raw())

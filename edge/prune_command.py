@@ -12,7 +12,8 @@ from edge.settings import Settings
 ABOUT = """The running agent removes by itself (settings: [retention]); this shows what it would ask for next.
 Removed are the images of finished series alone. Outcomes, alerts, messages and the trail stay.
 kept: unfinished (no outcome, or something arrived since), alert_open (no human has answered its page),
-recent (younger than retention.least_hours), room_left (its age has not come and there is room)"""
+recent (younger than retention.least_hours), room_left (its age has not come and there is room).
+The agent removes nothing by age for a day after the clock was set forward; this knows nothing of that."""
 
 
 def lines(settings: Settings) -> Iterator[str]:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
-from edge.domain.retention import RetentionRules, StoredSeries, Verdict, judge
+from edge.domain.retention import RetentionRules, StoredSeries, Verdict, Witnessed, judge
 from edge.errors import EdgeError, where
 from edge.ports import Clock
 from edge.settings import RetentionSettings
@@ -32,27 +32,46 @@ def rules_of(settings: RetentionSettings) -> RetentionRules:
     )
 
 
+class Looks:
+    """One look after the other; `sure` says whether the wall clock may be trusted with ages in days."""
+
+    def __init__(
+        self, state_dir: Path, rules: RetentionRules, clock: Clock, sure: Callable[[], bool]
+    ) -> None:
+        self._state_dir, self._rules, self._clock, self._sure = state_dir, rules, clock, sure
+        self._witnessed = Witnessed()
+
+    def verdicts(self) -> list[tuple[StoredSeries, Verdict]]:
+        """What would go now and what stays; while removals are under way nothing goes for the space."""
+        rules, state_dir = self._rules, self._state_dir
+        free = rules.target_free_bytes if removals_under_way(state_dir) else free_bytes(state_dir)
+        stored, since = stored_series(state_dir), self._clock.monotonic()
+        self._witnessed = self._witnessed.after(stored, since)
+        # The wall clock is read before it is asked whether it is sure: so no step falls between the two.
+        ages = self._witnessed.ages(stored, self._clock.utc(), since)
+        return judge(stored, rules, ages, free, sure=self._sure())
+
+    @property
+    def space_is_short(self) -> bool:
+        return free_bytes(self._state_dir) < self._rules.target_free_bytes
+
+
 def verdicts(state_dir: Path, rules: RetentionRules, clock: Clock) -> list[tuple[StoredSeries, Verdict]]:
-    """What would go now and what stays; while removals are under way nothing goes for the space."""
-    free = rules.target_free_bytes if removals_under_way(state_dir) else free_bytes(state_dir)
-    return judge(stored_series(state_dir), rules, clock.utc(), free)
+    """One look by somebody who has watched neither series nor clock."""
+    return Looks(state_dir, rules, clock, lambda: True).verdicts()
 
 
 async def retain(
-    state_dir: Path,
-    rules: RetentionRules,
-    request: Callable[[str, str], None],
-    clock: Clock,
-    emit: Callable[[Happening], None],
+    looks: Looks, request: Callable[[str, str], None], emit: Callable[[Happening], None]
 ) -> None:
     """For ever; `request` is given series and reason, and is durable when it returns."""
 
     def turn() -> bool:
-        leaving = [(s, v) for s, v in verdicts(state_dir, rules, clock) if v.removes]
+        leaving = [(s, v) for s, v in looks.verdicts() if v.removes]
         for series, verdict in leaving[:_AT_ONCE]:
             request(series.series_instance_uid, verdict)
             emit(SeriesRemovalRequested(series.series_token, verdict, series.size_bytes))
-        return free_bytes(state_dir) < rules.target_free_bytes
+        return looks.space_is_short
 
     while True:
         short = False

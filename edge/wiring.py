@@ -31,7 +31,7 @@ from edge.ports import Ledger
 from edge.proof import Blame, Proof
 from edge.pulse import Pulse
 from edge.reconstructions import Reconstructions
-from edge.retention import measure, retain, rules_of
+from edge.retention import Looks, measure, retain, rules_of
 from edge.second_channel_wiring import second_channels
 from edge.settings import ReadingSettings, Settings
 from edge.spool.doorbell import Doorbell
@@ -151,10 +151,8 @@ async def _agent(
                     tasks.create_task(measure_queue(dispatcher.load, around.backlog, pulse.emit)),
                     tasks.create_task(
                         retain(
-                            state_dir,
-                            rules_of(settings.retention),
+                            Looks(state_dir, rules_of(settings.retention), clock, lambda: clock_watch.sure),
                             ledger.removals.request,
-                            clock,
                             pulse.emit,
                         )
                     ),

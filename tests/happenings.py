@@ -120,7 +120,7 @@ ONE_OF_EACH: tuple[Happening, ...] = (
     CanaryObserved("outbox", 60.0),
     ProvenPageMeasured(1800.0, 900.0),
     ClockStepped(-3600.0),
-    ClockMeasured(0.01, False),
+    ClockMeasured(0.01, False, True),
     SeriesRemovalRequested(TOKEN, "space", 19_000_000),
     InstancesRemoved(36, 19_000_000),
     AlertRaised(TOKEN, "preliminary", "hyperdensity", "critical"),

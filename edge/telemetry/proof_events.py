@@ -69,10 +69,14 @@ class ClockStepped:
 
 @dataclass(frozen=True, slots=True)
 class ClockMeasured:
-    """`drift_s` is what NTP has slewed since the start; `synchronised` None where nobody can tell."""
+    """`drift_s` is what NTP has slewed since the start; `synchronised` None where nobody can tell.
+
+    `sure` is whether images may be removed by their age.
+    """
 
     drift_s: float
     synchronised: bool | None
+    sure: bool
 
 
 ProofHappening = (

@@ -50,3 +50,8 @@ CLOCK_DRIFT = gauge(
 CLOCK_SYNCHRONISED = gauge(
     "edge_clock_synchronised", "0 when the kernel says that the clock is not synchronised.", _AGENT
 )
+# For a day after the clock was set forward by more than a minute, and after a start with one that is not
+# synchronised; the space is seen to all the same.
+CLOCK_SURE = gauge(
+    "edge_clock_sure", "0 while no images are removed by age, for the clock may be wrong.", _AGENT
+)

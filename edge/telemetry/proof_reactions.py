@@ -34,6 +34,7 @@ def proven_page(i: Instruments, h: pe.ProvenPageMeasured) -> None:
 
 def clock(i: Instruments, h: pe.ClockMeasured) -> None:
     i.set(p.CLOCK_DRIFT, h.drift_s)
+    i.set(p.CLOCK_SURE, float(h.sure))
     i.set(p.CLOCK_SYNCHRONISED, float(h.synchronised is not False))
 
 

@@ -21,7 +21,7 @@ from edge.domain.identity import SopInstanceUID
 from edge.domain.outcome import Outcome, OutcomeKind
 from edge.domain.retention import RetentionRules
 from edge.errors import InboxFull
-from edge.retention import measure, retain
+from edge.retention import Looks, measure, retain
 from edge.spool.inbox import Inbox
 from edge.spool.journal import InboxJournal
 from edge.spool.ledger import SqliteLedger
@@ -86,13 +86,13 @@ class Box:
 
     def _retain(self) -> None:
         rules = RetentionRules(timedelta(days=10_000), timedelta(0), target_free_bytes=TARGET)
-        later = FakeClock(START + timedelta(days=1))
+        looks = Looks(self.folder, rules, FakeClock(START + timedelta(days=1)), lambda: True)
 
         async def until_stopped() -> None:
             async with asyncio.TaskGroup() as tasks:
                 emit, request = self.conditions.emit, self.ledger.removals.request
                 running = [
-                    tasks.create_task(retain(self.folder, rules, request, later, emit)),
+                    tasks.create_task(retain(looks, request, emit)),
                     tasks.create_task(measure(self.folder, emit)),
                 ]
                 while not self._stopping.is_set():

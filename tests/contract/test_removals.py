@@ -14,11 +14,12 @@ import pytest
 
 from edge import receiver_wiring
 from edge.cli import main
+from edge.clock_watch import ClockWatch
 from edge.domain.arrival import Reception
 from edge.domain.identity import SopInstanceUID
 from edge.domain.outcome import OutcomeKind
 from edge.domain.retention import RetentionRules
-from edge.retention import retain, verdicts
+from edge.retention import Looks, retain, verdicts
 from edge.spool.inbox import Inbox
 from edge.spool.journal import InboxJournal
 from edge.spool.ledger import SqliteLedger
@@ -32,6 +33,8 @@ SIZE = len(META) + 600
 LATER = FakeClock(START + timedelta(days=40))
 BY_AGE = RetentionRules(timedelta(days=30), timedelta(hours=2), target_free_bytes=0)
 BY_SPACE = RetentionRules(timedelta(days=10_000), timedelta(hours=0), target_free_bytes=1 << 60)
+
+IN_NEED = RetentionRules(timedelta(days=30), timedelta(hours=2), target_free_bytes=1 << 60)
 
 
 @pytest.fixture
@@ -68,12 +71,12 @@ def files(state_dir: Path) -> int:
 
 
 def one_look(state_dir: Path, ledger: SqliteLedger, rules: RetentionRules) -> list[Happening]:
-    told: list[Happening] = []
+    looks, told = Looks(state_dir, rules, LATER, lambda: True), list[Happening]()
 
     async def look() -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(0.5):
-                await retain(state_dir, rules, ledger.removals.request, LATER, told.append)
+                await retain(looks, ledger.removals.request, told.append)
 
     asyncio.run(look())
     return told
@@ -234,6 +237,29 @@ def test_nothing_more_goes_for_the_space_while_the_receiver_is_at_it(
     assert [v.removes for _, v in verdicts(tmp_path, BY_SPACE, LATER)] == [False]
     inbox.removals().turn()
     assert [v.removes for _, v in verdicts(tmp_path, BY_SPACE, LATER)] == [True]
+
+
+def test_a_clock_set_far_forward_takes_nothing_that_was_finished_just_now(
+    tmp_path: Path, inbox: Inbox, ledger: SqliteLedger
+) -> None:
+    concluded(inbox, ledger, tmp_path, "1.2")
+    clock = FakeClock(START + timedelta(minutes=1))
+    watch = ClockWatch(clock, lambda _: None, lambda: True, clock.monotonic)
+    looks, for_space = (Looks(tmp_path, rules, clock, lambda: watch.sure) for rules in (BY_AGE, IN_NEED))
+    watch.look()
+
+    def said(look: Looks) -> list[str]:
+        return sorted(verdict for _, verdict in look.verdicts())
+
+    assert said(looks) == said(for_space) == ["recent"]
+    concluded(inbox, ledger, tmp_path, "1.3")
+    assert said(looks) == said(for_space) == ["recent", "recent"]
+    clock.set_by(400 * 86400)
+    assert said(looks) == ["clock_unsure", "recent"]
+    assert said(for_space) == ["recent", "space"]
+    clock.set_by(-800 * 86400)
+    clock.advance(2 * 3600)
+    assert said(for_space) == ["space", "space"], "nor does one set back keep images from making room"
 
 
 def test_the_trail_tells_of_it_and_the_dry_run_before(

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.clock_watch import ClockWatch, raw_monotonic, synchronised
+from edge.clock_watch import CONFIRMED_S, FORWARD_S, ClockWatch, raw_monotonic, synchronised
 from edge.domain.clock_drift import STEP_S, ClockDrift, Hands
 from edge.telemetry.events import Happening
 from edge.telemetry.proof_events import ClockMeasured, ClockStepped
@@ -63,6 +63,40 @@ def test_a_clock_that_is_set_is_told_once_and_one_that_is_slewed_is_measured() -
     assert [h for h in happenings if isinstance(h, ClockStepped)] == [ClockStepped(-3600.0)]
     last = [h for h in happenings if isinstance(h, ClockMeasured)][-1]
     assert (round(last.drift_s, 3), last.synchronised, watch.steps) == (0.1, False, 1)
+
+
+def test_a_clock_set_forward_is_not_sure_for_a_day_and_not_even_before_the_next_look() -> None:
+    clock = ThreeHands()
+    watch = ClockWatch(clock, lambda _: None, lambda: True, clock.raw)
+    watch.look()
+    assert watch.sure
+    clock.advance(0.5, 400 * 86400)
+    assert not watch.sure, "retention may look before the watch does"
+    watch.look()
+    clock.advance(CONFIRMED_S - 1)
+    watch.look()
+    assert not watch.sure, "whatever the kernel says of it"
+    clock.advance(1)
+    assert watch.sure
+
+
+def test_a_clock_set_back_or_by_seconds_stays_sure() -> None:
+    clock = ThreeHands()
+    watch = ClockWatch(clock, lambda _: None, lambda: True, clock.raw)
+    for set_by_s in (-86400.0, FORWARD_S - 1):
+        clock.advance(1, set_by_s)
+        watch.look()
+        assert watch.sure
+
+
+def test_one_that_nobody_synchronises_is_sure_a_day_after_the_start() -> None:
+    for said in (False, None):
+        clock = ThreeHands()
+        watch = ClockWatch(clock, lambda _: None, lambda said=said: said, clock.raw)
+        watch.look()
+        assert not watch.sure
+        clock.advance(CONFIRMED_S)
+        assert watch.sure
 
 
 def test_the_raw_hand_is_the_kernels_own() -> None:
