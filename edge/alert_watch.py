@@ -208,6 +208,8 @@ class AlertWatch:
     ) -> Followed:
         """Rings the next rung; a role whose last message has not gone out yet is not rung over it."""
         before, plan = followed.life, self._plan(followed)
+        if before.exhausted and before.stage is Stage.DETECTED and not rung.published:
+            return followed  # it may be days until the broker is back: nothing to write down meanwhile
         life, act = advance(before, event, plan, now)
         step = plan.steps[min(life.rung.step, len(plan.steps) - 1)]
         said = self._register.message(followed.said_key)

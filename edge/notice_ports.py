@@ -89,11 +89,12 @@ class Waiting:
 class NoticeRegister(Protocol):
     """The ledger's memory of second channels; every call is durable when it returns.
 
-    `pages` are those no human has answered, and those taken back that some channel told. `attempted`
+    `pages` are those no human has answered, up to three days after they expired, and those taken back that
+    some channel told. `attempted`
     writes one attempt into the trail; without `next_at` the status was told and is not told again.
     """
 
-    def pages(self) -> Sequence[Waiting]: ...
+    def pages(self, now: datetime) -> Sequence[Waiting]: ...
     def attempted(
         self, page: Page, channel: Channel, result: str, at: datetime, next_at: datetime | None
     ) -> None: ...

@@ -68,12 +68,12 @@ class SecondChannel:
         self._stopping.set()
 
     def turn(self) -> None:
-        for waiting in sorted(self._register.pages(), key=lambda w: most_pressing(w.page)):
+        for waiting in sorted(self._register.pages(self._clock.utc()), key=lambda w: most_pressing(w.page)):
             if self._stopping.is_set() or not self._may_be_used():
                 break
             if self._due(waiting):
                 self._tell(waiting)
-        self._measure(self._register.pages())
+        self._measure(self._register.pages(self._clock.utc()))
 
     def _due(self, waiting: Waiting) -> bool:
         now = self._clock.utc()

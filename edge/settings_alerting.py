@@ -69,7 +69,10 @@ class AlertingSettings(BaseModel):
         default=14400.0, gt=0, description="Whoever acknowledged is reminded after this until it is closed."
     )
     lifetime_s: float = Field(
-        default=14400.0, gt=0, description="A page whose plan was rung in vain expires after this."
+        default=14400.0,
+        gt=0,
+        description="A page whose plan was rung in vain expires this long after the broker, or a pager, "
+        "had it; one that the broker never takes after three days.",
     )
 
     budget: int = Field(

@@ -61,7 +61,8 @@ CONSEQUENCES: Mapping[Mode, Consequences] = {
         fault="the broker gives no PUBACK: away, frozen, or it refuses us",
         staff="pagers stay silent; pages come by the hook command, then by e-mail, where those are set up",
         ops="edge_broker_connected 0, edge_outbox_oldest_age_seconds grows, the Will says offline",
-        lost="nothing: every message waits in the outbox and goes out under its old key",
+        lost="nothing: every message waits in the outbox and goes out under its old key; a page of the last "
+        "three days is followed from then on as ever",
         lasts="until it answers again: 2 s more at most",
         urgent=True,
     ),
@@ -78,8 +79,9 @@ CONSEQUENCES: Mapping[Mode, Consequences] = {
         fault="the hook command or the mail server failed with a page that no pager had answered",
         staff="nobody may have been told of a finding",
         ops='edge_notices_total{result="failed"} with the exit code or SMTP status in log and trail',
-        lost="nothing: it is tried again, slower and slower, until somebody answers the page",
-        lasts="until one attempt succeeds, or no page is waiting any more",
+        lost="nothing: it is tried again, every five minutes in the end, after the page expired too",
+        lasts="until one attempt succeeds or somebody answers the page; at most until three days after it "
+        "expired",
         urgent=True,
     ),
     Mode.PAGES_UNANSWERED: Consequences(

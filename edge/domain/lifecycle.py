@@ -83,7 +83,8 @@ class Lifecycle:
 
 _OPEN = (Stage.DETECTED, Stage.PUBLISHED, Stage.DELIVERED)
 
-# For this long after a page expired it is still told and alarmed of; then it is history.
+# A page that expired is still told and alarmed of for this long, and one that the broker has not taken waits
+# for it this long; then it is history.
 MISSED_FOR = timedelta(days=3)
 _E, _S = AlertEvent, Stage
 
@@ -161,10 +162,17 @@ def due(life: Lifecycle, plan: Plan, now: datetime) -> AlertEvent | None:
     latest = _timed(life, plan, now).due_at
     if latest is not None and life.due_at > latest:
         return AlertEvent.RETIMED
-    old = now >= life.opened_at + timedelta(seconds=plan.lifetime_s)
-    if life.stage in _OPEN and life.exhausted and old:
+    if life.stage in _OPEN and life.exhausted and now >= _expires_at(life, plan):
         return AlertEvent.LIFETIME_ELAPSED
     return AlertEvent.WAIT_ELAPSED if now >= life.due_at else None
+
+
+def _expires_at(life: Lifecycle, plan: Plan) -> datetime:
+    """What goes out late, because broker or pagers were away, has its lifetime from then on."""
+    lifetime = timedelta(seconds=plan.lifetime_s)
+    if life.stage is Stage.DETECTED:
+        return life.opened_at + max(lifetime, MISSED_FOR)
+    return max(life.opened_at, life.stage_since) + lifetime
 
 
 def rung_in_vain(life: Lifecycle, now: datetime) -> bool:

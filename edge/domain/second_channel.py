@@ -44,8 +44,8 @@ class Page:
 
     @property
     def unanswered(self) -> bool:
-        """No pager has it, or everybody was rung and no human took it."""
-        return self.stage in (Stage.DETECTED, Stage.PUBLISHED) or (
+        """No pager has it, or everybody was rung and no human took it; expiry changes nothing of that."""
+        return self.stage in (Stage.DETECTED, Stage.PUBLISHED, Stage.EXPIRED) or (
             self.stage is Stage.DELIVERED and self.exhausted
         )
 
@@ -76,6 +76,6 @@ def pause_s(attempts: int) -> float:
     return min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** min(attempts - 1, 16))
 
 
-def most_pressing(page: Page) -> tuple[int, datetime]:
-    """Key of the order in which pages are told: by urgency, then whoever waits longest."""
-    return list(Urgency).index(page.urgency), page.opened_at
+def most_pressing(page: Page) -> tuple[bool, int, datetime]:
+    """Key of the order in which pages are told: before they expired, by urgency, whoever waits longest."""
+    return page.stage is Stage.EXPIRED, list(Urgency).index(page.urgency), page.opened_at

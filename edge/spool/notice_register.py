@@ -8,18 +8,20 @@ from datetime import datetime
 
 from edge.domain.alert import AlertStatus
 from edge.domain.finding import Urgency
-from edge.domain.lifecycle import Stage
+from edge.domain.lifecycle import MISSED_FOR, Stage
 from edge.domain.second_channel import Attempts, Channel, Page
 from edge.notice_ports import Waiting
 from edge.spool.database import Writer
 from edge.spool.ledger_rows import time_text
 
-# Of a page that was taken back only whoever was told of it has to hear.
+# Nobody was told of a page only because it expired. Of one that was taken back only whoever was told of it
+# has to hear.
 PAGES = """
 SELECT life.alert_id, life.opened_sequence, life.opened_at, said.status, life.urgency, life.stage,
        life.exhausted, life.said_key
 FROM alert_lifecycle AS life JOIN alert AS said ON said.number = life.said_number
 WHERE life.pages AND (life.stage IN ('detected', 'published', 'delivered')
+    OR (life.stage = 'expired' AND life.stage_since > ?)
     OR (life.stage = 'retracted' AND EXISTS (
         SELECT 1 FROM notice WHERE notice.alert_id = life.alert_id
           AND notice.opened_sequence = life.opened_sequence AND notice.next_at IS NULL)))
@@ -28,7 +30,8 @@ ORDER BY life.said_number"""
 TRIED = """
 SELECT notice.alert_id, notice.opened_sequence, channel, status, attempts, next_at
 FROM notice JOIN alert_lifecycle AS life USING (alert_id, opened_sequence)
-WHERE life.stage IN ('detected', 'published', 'delivered', 'retracted')"""
+WHERE life.stage IN ('detected', 'published', 'delivered', 'retracted')
+    OR (life.stage = 'expired' AND life.stage_since > ?)"""
 
 ATTEMPTED = """
 INSERT INTO notice (alert_id, opened_sequence, status, channel, attempts, next_at) VALUES (?, ?, ?, ?, 1, ?)
@@ -46,10 +49,11 @@ class SqliteNoticeRegister:
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
 
-    def pages(self) -> Sequence[Waiting]:
+    def pages(self, now: datetime) -> Sequence[Waiting]:
+        missed = (time_text(now - MISSED_FOR),)
         with self._writer.reading() as connection:
-            pages = connection.execute(PAGES).fetchall()
-            rows = connection.execute(TRIED).fetchall() if pages else []
+            pages = connection.execute(PAGES, missed).fetchall()
+            rows = connection.execute(TRIED, missed).fetchall() if pages else []
         tried = defaultdict[tuple[str, int], dict[tuple[Channel, AlertStatus], Attempts]](dict)
         for alert_id, opened, channel, status, attempts, next_at in rows:
             at = None if next_at is None else datetime.fromisoformat(next_at)

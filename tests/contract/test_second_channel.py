@@ -11,7 +11,8 @@ import pytest
 from edge.alert_watch import AlertWatch
 from edge.domain.acknowledgement import Acknowledgement, Answer
 from edge.domain.alert import Alert, AlertStatus
-from edge.domain.second_channel import FIRST_PAUSE_S, Channel
+from edge.domain.lifecycle import MISSED_FOR, Stage
+from edge.domain.second_channel import FIRST_PAUSE_S, LONGEST_PAUSE_S, Channel
 from edge.mqtt.drafts import AlertMessages
 from edge.mqtt.notices import notice_of
 from edge.second_channel import Patience, SecondChannel
@@ -161,6 +162,64 @@ def test_a_failure_is_tried_again_after_a_pause_and_across_a_restart(room: Room)
     assert room.told() == [("a1", "preliminary")]
     failed = [(h.reason, h.attempt) for h in room.happenings if isinstance(h, NoticeFailed)]
     assert failed == [("exit_1", 1), ("timed_out", 2)]
+
+
+def expired_untold(room: Room) -> None:
+    """A page that a pager showed and no human took, on a channel that fails throughout."""
+    room.channel.failures.extend(["smtp_451"] * 2000)
+    room.say(alert())
+    sql(room.folder, "UPDATE outbox SET published_at = enqueued_at")
+    room.answer(Answer.DELIVERED)
+    for _ in range(10):
+        room.turn(60)
+    room.turn(Settings().alerting.lifetime_s)
+    followed = room.ledger.alerts.followed("a1")
+    assert followed is not None
+    assert followed.life.stage is Stage.EXPIRED
+    assert room.measured() == (0, 1), "somebody was told only by the clock"
+
+
+def test_an_expired_page_that_nobody_was_told_of_is_tried_until_one_attempt_succeeds(room: Room) -> None:
+    expired_untold(room)
+    for _ in range(12):
+        tried = room.channel.tried
+        room.turn(LONGEST_PAUSE_S)
+        assert (room.channel.tried, room.measured()) == (tried + 1, (0, 1))
+    room.channel.failures.clear()
+    room.restart()
+    room.turn(LONGEST_PAUSE_S)
+    room.turn(LONGEST_PAUSE_S)
+    assert (room.told(), room.measured()) == ([("a1", "preliminary")], (1, 0))
+
+
+@pytest.mark.parametrize("answer", [Answer.ACKNOWLEDGED, Answer.CLOSED])
+def test_of_an_expired_page_that_a_human_takes_nobody_else_is_told(room: Room, answer: Answer) -> None:
+    expired_untold(room)
+    room.answer(answer)
+    room.turn(1)
+    room.channel.failures.clear()
+    room.turn(LONGEST_PAUSE_S)
+    assert (room.told(), room.measured()) == ([], (0, 0))
+
+
+def test_what_nobody_took_for_days_after_it_expired_is_history(room: Room) -> None:
+    expired_untold(room)
+    room.turn(MISSED_FOR.total_seconds() - 1)
+    assert room.measured() == (0, 1)
+    room.turn(1)
+    tried = room.channel.tried
+    room.turn(LONGEST_PAUSE_S)
+    assert (room.measured(), room.channel.tried) == ((0, 0), tried)
+
+
+def test_a_page_that_was_told_is_not_told_again_when_it_expires(room: Room) -> None:
+    room.say(alert())
+    sql(room.folder, "UPDATE outbox SET published_at = enqueued_at")
+    for _ in range(10):
+        room.turn(60)
+    room.turn(Settings().alerting.lifetime_s)
+    room.turn(60)
+    assert (room.told(), room.measured()) == ([("a1", "preliminary")], (1, 0))
 
 
 def test_a_page_that_cannot_be_read_holds_up_no_other(room: Room) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -33,6 +35,10 @@ class Quiet(Ward):
 
     def in_vain(self) -> int:
         return [h for h in self.happenings if isinstance(h, AlertsFollowed)][-1].in_vain
+
+    def steps(self) -> int:
+        with closing(sqlite3.connect(self.folder / "ledger.db")) as connection:
+            return int(connection.execute("SELECT count(*) FROM alert_step").fetchone()[0])
 
     def rings_everybody(self) -> None:
         self.says(alert())
@@ -107,3 +113,33 @@ def test_ops_are_told_once_on_the_notice_topic_that_a_page_expired(ward: Quiet) 
     ward.waits(3600)
     assert ward.broker_takes() == []
     assert ward.answers(Answer.ACKNOWLEDGED, PAGE).value == "new"
+
+
+@pytest.mark.parametrize("away", ["broker", "pagers"])
+def test_a_page_that_goes_out_hours_later_is_followed_as_ever(ward: Quiet, away: str) -> None:
+    ward.says(alert())
+    for _ in range(4):
+        ward.waits(10)
+        if away == "pagers":
+            ward.broker_takes(heard=False)
+    ward.waits(5 * 3600)
+    assert (ward.stage, ward.modes()) == (Stage.DETECTED, (Mode.PAGES_UNANSWERED,))
+    written = ward.steps()
+    ward.waits(3600)
+    assert ward.steps() == written, "there is nothing to write down while nobody is there"
+    assert ward.broker_takes() == ["alert/critical", "role/oncall", "role/all"]
+    assert ward.stage is Stage.PUBLISHED
+    ward.waits(20)
+    assert ward.broker_takes() == ["role/all"]
+    ward.waits(ALERTING.lifetime_s - 21)
+    assert ward.stage is Stage.PUBLISHED
+    ward.waits(1)
+    assert ward.stage is Stage.EXPIRED
+
+
+def test_a_page_that_the_broker_never_takes_expires_after_days(ward: Quiet) -> None:
+    ward.says(alert())
+    for _ in range(4):
+        ward.waits(10)
+    ward.waits(MISSED_FOR.total_seconds())
+    assert (ward.stage, ward.modes()) == (Stage.EXPIRED, (Mode.PAGES_UNANSWERED,))

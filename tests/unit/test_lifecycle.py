@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from edge.domain.escalation import Plan, Rung, Step
 from edge.domain.lifecycle import (
+    MISSED_FOR,
     TRANSITIONS,
     Act,
     AlertEvent,
@@ -120,6 +121,17 @@ def test_an_unanswered_page_expires_with_an_alarm_and_may_still_be_acknowledged(
     expired, act = advance(life, AlertEvent.LIFETIME_ELAPSED, PLAN, end)
     assert (expired.stage, act, expired.due_at) == (Stage.EXPIRED, Act.ALARM, None)
     assert after(AlertEvent.HUMAN_ACKNOWLEDGED, life=expired)[0].stage is Stage.ACKNOWLEDGED
+
+
+def test_what_goes_out_late_has_its_lifetime_from_then_on_and_what_never_does_expires_after_days() -> None:
+    waiting, _ = after(*[AlertEvent.WAIT_ELAPSED] * 5)
+    assert due(waiting, PLAN, START + MISSED_FOR - timedelta(seconds=1)) is AlertEvent.WAIT_ELAPSED
+    assert due(waiting, PLAN, START + MISSED_FOR) is AlertEvent.LIFETIME_ELAPSED
+    out = START + timedelta(hours=9)
+    published, _ = advance(waiting, AlertEvent.PUBACK, PLAN, out)
+    end = out + timedelta(seconds=7200)
+    assert due(published, PLAN, end - timedelta(seconds=1)) is AlertEvent.WAIT_ELAPSED
+    assert due(published, PLAN, end) is AlertEvent.LIFETIME_ELAPSED
 
 
 def test_an_alert_that_rings_nobody_has_no_timer_and_climbs_nowhere() -> None:

@@ -27,6 +27,7 @@ LATE = START + timedelta(seconds=61)
         (Stage.PUBLISHED, False, True),
         (Stage.DELIVERED, False, False),
         (Stage.DELIVERED, True, True),
+        (Stage.EXPIRED, True, True),
         (Stage.ACKNOWLEDGED, True, False),
         (Stage.CLOSED, True, False),
     ],
@@ -61,4 +62,6 @@ def test_pauses_grow_to_five_minutes_and_no_further(attempts: int) -> None:
 def test_the_urgent_come_first_and_then_whoever_waits_longest() -> None:
     old = replace(PAGE, alert_id="old", urgency=Urgency.ROUTINE)
     older = replace(PAGE, alert_id="older", opened_at=START - timedelta(hours=1))
-    assert [p.alert_id for p in sorted([old, PAGE, older], key=most_pressing)] == ["older", "a1", "old"]
+    over = replace(older, alert_id="over", stage=Stage.EXPIRED)
+    in_order = sorted([over, old, PAGE, older], key=most_pressing)
+    assert [p.alert_id for p in in_order] == ["older", "a1", "old", "over"]
