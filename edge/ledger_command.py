@@ -24,8 +24,9 @@ from edge.spool.timeline import trail_lines
 Command = Callable[[argparse.Namespace], int]
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
-_VERIFY = """Reads the trail link by link, holds every outcome, alert and message against what the trail
-says of it, and the end of the trail against its mark. Exit code 1 names the first fault.
+_VERIFY = """Reads the trail link by link, holds every outcome, alert and message, what became of each and
+where every followed alert stands against what the trail says of it, and the end of the trail
+against its mark. Exit code 1 names the first fault.
 The head that is printed (number:link) can be noted down elsewhere: a trail that was set back
 as a whole no longer has it."""
 _BACKUP = """Online: the agent may write meanwhile, the copy is the state of one moment. FILE is there wholly

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge.domain.chain import FIRST, chain_key, digest, link
+from edge.spool.standing import standing_faults
 from edge.spool.trail import RECORDS, TRAIL_MARK, trail_length
 
 TRAIL = """
@@ -47,7 +48,7 @@ def verify(connection: sqlite3.Connection, state_dir: Path | None, key: bytes) -
                     length, before.hex(), f"link {number} does not fit what it says or the one before"
                 )
             length, before = number, found
-        faults = [*_end(length, state_dir, key), *_records(connection)]
+        faults = [*_end(length, state_dir, key), *_records(connection), *standing_faults(connection)]
     finally:
         connection.execute("ROLLBACK")
     return Verified(length, before.hex(), faults[0] if faults else "")

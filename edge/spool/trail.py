@@ -17,6 +17,7 @@ from edge.errors import FixConfiguration
 from edge.ports import Clock
 from edge.spool.files import NO_ROOM
 from edge.spool.ledger_rows import time_text
+from edge.spool.standing import STANDING_FIELDS
 
 TRAIL_MARK = "ledger.trail"
 _DIGITS = 20
@@ -31,6 +32,7 @@ RECORDS: Mapping[str, str] = {
     "quiet": "number",
 }
 _OF_A_SERIES = frozenset({"outcome", "alert"})
+# Of these, standing.py holds what keeps a page from going out against the trail.
 _MAY_CHANGE = frozenset({"published_at", "reason_code", "subscribers", "handled"})
 
 SERIES_OF_MESSAGE = """coalesce(
@@ -49,9 +51,10 @@ LAST = "SELECT coalesce(max(number), 0) FROM trail"
 FOUND = """
 INSERT INTO trail (at, series_token, what, subject, detail,
                    record_table, record_row, record_fields, record_digest)
-SELECT trail_now(), {series}, 'found_{table}', {row}, '{{}}',
+SELECT trail_now(), {series}, 'found_{table}', {row}, {detail},
        '{table}', {row}, '{fields}', trail_digest({fields})
 FROM {table} ORDER BY {row}"""
+_FOUND_DETAIL = {"outbox": "json_object('acknowledged_at', published_at, 'subscribers', subscribers)"}
 
 
 class Trail:
@@ -95,7 +98,10 @@ class Trail:
             for table, row in RECORDS.items():
                 series = "trail_series(series_instance_uid)" if table in _OF_A_SERIES else "''"
                 fields = _fields(self._connection, table)
-                self._connection.execute(FOUND.format(series=series, table=table, row=row, fields=fields))
+                detail = _FOUND_DETAIL.get(table, "'{}'")
+                self._connection.execute(
+                    FOUND.format(series=series, table=table, row=row, fields=fields, detail=detail)
+                )
 
     def note(self) -> None:
         """Puts down how long the trail is; not synced, so it may be low but never too high."""
@@ -141,6 +147,7 @@ def _triggers(connection: sqlite3.Connection) -> str:
     script = files("edge.spool").joinpath("trail_triggers.sql").read_text(encoding="utf-8")
     script = script.replace("{series_of_message}", SERIES_OF_MESSAGE)
     script = script.replace("{series_of_alert}", SERIES_OF_ALERT)
+    script = script.replace("{standing_fields}", STANDING_FIELDS)
     for table in RECORDS:
         fields = _fields(connection, table)
         new = ", ".join(f"new.{name}" for name in fields.split(", "))

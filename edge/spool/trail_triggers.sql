@@ -53,7 +53,9 @@ CREATE TEMP TRIGGER alert_went_on AFTER INSERT ON alert_step BEGIN
     INSERT INTO trail (at, series_token, what, subject, detail,
                        record_table, record_row, record_fields, record_digest)
     VALUES (trail_now(), trail_series({series_of_alert}), 'alert_step', new.alert_id,
-            json_object('event', new.event, 'stage', new.stage, 'step', new.step, 'times', new.times),
+            json_object('event', new.event, 'stage', new.stage, 'step', new.step, 'times', new.times,
+                        'standing', (SELECT trail_digest({standing_fields}) FROM alert_lifecycle
+                                     WHERE alert_id = new.alert_id)),
             'alert_step', new.number, {alert_step_fields}, {alert_step_digest});
 END;
 

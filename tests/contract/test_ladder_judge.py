@@ -13,6 +13,7 @@ import pytest
 from edge.domain.alert import AlertStatus
 from edge.domain.identity import AssociationId
 from edge.domain.outcome import OutcomeKind
+from edge.ports import Receipt
 from edge.spool.inbox import Inbox
 from edge.spool.ledger import SqliteLedger
 from tests.contract.receiving import data_set_bytes
@@ -54,8 +55,9 @@ class Case:
             end = outcome(BLOODLESS, 1, kind=OutcomeKind.NO_FINDING)
             end = replace(end, instances=2, series=replace(end.series, predecessor=None))
             ledger.conclude(end, 10, [], result_draft(end))
+            for pending in ledger.pending(100):
+                ledger.published(pending.sequence, Receipt(0, subscribers=True), pending.enqueued_at)
         self.heard.pages[said.alert_id].add("key")
-        self.edit("ledger.db", "UPDATE outbox SET published_at = enqueued_at")
 
     def faults(self) -> list[str]:
         said = judge(self.state_dir, self.record, self.heard)

@@ -98,7 +98,7 @@ def test_what_was_rolled_back_is_not_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize("table", ["trail", "outcome", "alert", "outbox"])
 def test_one_changed_byte_of_any_field_of_any_row_shows(tmp_path: Path, table: str) -> None:
     a_day(tmp_path)
-    receipt = {"published_at", "reason_code", "subscribers"}  # the trail tells them, they may change
+    receipt = {"published_at", "reason_code", "subscribers"}  # they may change: see test_standing.py
     columns = [str(c[1]) for c in sql(tmp_path, f"PRAGMA table_info({table})") if c[1] not in receipt]
     key = {"trail": "number", "outcome": "outcome_id", "alert": "number", "outbox": "sequence"}[table]
     copy = sqlite3.connect(":memory:", isolation_level=None)
