@@ -103,6 +103,7 @@ async def publishing(
         ledger.alerts.acknowledge,
         pulse.emit,
         session_lost=watch.broker_forgot,
+        had_session=ledger.alerts.has_published(),
     )
     threads = [
         threading.Thread(target=publisher.run, name="publisher", daemon=True),

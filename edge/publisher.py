@@ -3,7 +3,8 @@
 A message stays in the outbox until its PUBACK is written down, so a crash at any point repeats it
 under the same key and never loses it. An alert that the broker had no subscriber for (0x10) stays as
 well and is offered until somebody got it, for a pager may be back in seconds and brokers forget
-sessions; no other message waits for it but later steps of the same alert.
+sessions; no other message waits for it but later steps of the same alert. See offering.py for what a
+broker has had and may have lost.
 A wake-up is only a hint; the outbox is read every second anyway.
 """
 
@@ -16,6 +17,7 @@ from datetime import datetime
 
 from edge.alert_ports import AlertRegister, MessageSummary
 from edge.errors import MessageRefused, NotPublished, where
+from edge.offering import Offering
 from edge.ports import (
     AlertChannel,
     Clock,
@@ -27,7 +29,6 @@ from edge.ports import (
 from edge.postponed import REFUSED_AGAIN_S, Postponed, alerts_first
 from edge.settings import MqttSettings
 from edge.telemetry.events import (
-    AlertOfferedAgain,
     AlertPublished,
     Happening,
     HeartbeatSent,
@@ -63,7 +64,8 @@ class Publisher:
         turned: Callable[[], None] = lambda: None,
     ) -> None:
         """`status` goes out whenever it changed; `turned` hears of every look and attempt that ended."""
-        self._register = register
+        offering = None if register is None else Offering(register, self._publish, summarise, clock, emit)
+        self._offering = offering
         self._ledger = ledger
         self._channel = channel
         self._clock = clock
@@ -108,7 +110,8 @@ class Publisher:
         self._measure()
         try:
             self._drain()
-            self._offer_again()
+            if self._offering is not None:
+                self._offering.turn(self._interrupted)
             self._say_how_it_is()
         except NotPublished:
             self._failures += 1
@@ -146,14 +149,8 @@ class Publisher:
             if self._woken.is_set():
                 return
 
-    def _offer_again(self) -> None:
-        """Pages that no pager has answered, as they are; they were counted when they first went out."""
-        for pending in self._register.to_offer(BATCH) if self._register else ():
-            receipt = self._publish(pending.message)
-            if receipt is not None:
-                self._emit(AlertOfferedAgain(self._summarise(pending.message).alert, receipt.subscribers))
-                assert self._register is not None
-                self._register.offered(pending.sequence)
+    def _interrupted(self) -> bool:
+        return self._stopping.is_set() or self._woken.is_set()
 
     def _offer(self, pending: PendingMessage, summary: MessageSummary) -> bool:
         """Whether the message is off our hands."""

@@ -54,8 +54,13 @@ class AnswerReader:
         emit: Callable[[Happening], None],
         *,
         session_lost: Callable[[], None] = lambda: None,
+        had_session: bool = False,
     ) -> None:
-        """`session_lost` is called when the broker has forgotten us, and so its other clients too."""
+        """`session_lost` is called when the broker has forgotten us, and so its other clients too.
+
+        `had_session` if this client id was there before this process: then the first connection may say so.
+        """
+        self._had_session = had_session
         self._settings, self._topic, self._record, self._emit = settings, topic, record, emit
         self._session_lost = session_lost
         self._came: queue.SimpleQueue[_Came | None] = queue.SimpleQueue()
@@ -149,8 +154,9 @@ class AnswerReader:
         if reason_code.value >= FIRST_REFUSAL:
             return
         self._connection += 1
-        if not flags.session_present and self._connection > 1:
+        if not flags.session_present and self._had_session:
             self._session_lost()
+        self._had_session = True
         client.subscribe([(self._topic, SubscribeOptions(qos=AT_LEAST_ONCE))])
 
     def _on_disconnect(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from edge.alert_ports import Answered, Followed, Recorded, RungState, Said
 from edge.domain.acknowledgement import Acknowledgement
-from edge.domain.lifecycle import AlertEvent
+from edge.domain.lifecycle import AlertEvent, Stage
 from edge.ports import Clock, Draft, OutboundMessage, PendingMessage
 from edge.spool import alert_rows as rows
 from edge.spool.database import Writer
@@ -45,6 +45,11 @@ class SqliteAlertRegister:
             found = _named(connection).execute(rows.OPEN).fetchall()
         return [(rows.followed(row), rows.rung_state(row[-2], row[-1])) for row in found]
 
+    def has_published(self) -> bool:
+        """Whether any broker ever had a message of this appliance, and so a session of its clients."""
+        with self._writer.reading() as connection:
+            return bool(connection.execute(rows.HAS_PUBLISHED).fetchone()[0])
+
     def message(self, key: str) -> OutboundMessage | None:
         with self._writer.reading() as connection:
             row = connection.execute(MESSAGE, (key,)).fetchone()
@@ -59,6 +64,7 @@ class SqliteAlertRegister:
             connection.execute(rows.STEP, {**row, "at": time_text(now), "event": event or "opened"})
             for draft in drafts:
                 enqueue(connection, draft, now)
+            connection.execute(rows.NO_OFFERS, {"alert_id": row["alert_id"], "all": _taken(after)})
             if answered is not None:
                 _handled(connection, answered)
         if drafts:
@@ -87,9 +93,11 @@ class SqliteAlertRegister:
             _handled(connection, number)
 
     def offer_again(self, after: Followed) -> int:
+        row = {"alert_id": after.life.alert_id, "now": time_text(self._clock.utc())}
         with self._writer.transaction() as connection:
-            connection.execute(rows.SAVE, rows.followed_row(after))
-            count = connection.execute(rows.OFFER_AGAIN, {"alert_id": after.life.alert_id}).rowcount
+            count = connection.execute(rows.OFFER_AGAIN, row).rowcount
+            if count > 0 or after.life.pages:  # of a worklist there may be thousands
+                connection.execute(rows.SAVE, rows.followed_row(after))
         if count > 0:
             self._enqueued()
         return count
@@ -104,6 +112,13 @@ class SqliteAlertRegister:
 
     def on_acknowledged(self, wake: Callable[[], None]) -> None:
         self._wakes.append(wake)
+
+
+def _taken(after: Followed) -> bool:
+    """A human has it and nothing new was said since it rang, as in lifecycle.lost_with_the_broker."""
+    amended = not after.rung_key.startswith(after.said_key)
+    stage = after.life.stage
+    return stage is Stage.CLOSED or (stage is Stage.ACKNOWLEDGED and not amended)
 
 
 def _handled(connection: sqlite3.Connection, number: int) -> None:

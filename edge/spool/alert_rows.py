@@ -29,6 +29,8 @@ SELECT {COLUMNS}, outbox.published_at IS NOT NULL, outbox.subscribers IS 0
 FROM alert_lifecycle LEFT JOIN outbox ON outbox.key = rung_key
 WHERE stage != 'closed' ORDER BY said_number"""  # noqa: S608 - our own words
 
+HAS_PUBLISHED = "SELECT EXISTS (SELECT 1 FROM outbox WHERE published_at IS NOT NULL)"
+
 SAVE = """
 INSERT OR REPLACE INTO alert_lifecycle VALUES (
     :alert_id, :stage, :stage_since, :opened_at, :pages, :step, :times, :due_at, :exhausted, :urgency,
@@ -47,17 +49,33 @@ ACKNOWLEDGE = """
 INSERT OR IGNORE INTO acknowledgement (alert_id, message_key, answer, role, name, at, recorded_at)
 VALUES (?, ?, ?, ?, ?, ?, ?)"""
 
-# The latest message of every topic of an alert that the broker has had; keys begin with the alert's id.
+# The latest message of every topic of an alert that the broker has had, unless it has expired; keys begin
+# with the alert's id.
 OFFER_AGAIN = """
 INSERT OR IGNORE INTO offer_again
 SELECT sequence FROM (
-    SELECT max(sequence) AS sequence, published_at FROM outbox
+    SELECT max(sequence) AS sequence, published_at, expiry_s, enqueued_at FROM outbox
     WHERE key > :alert_id || ':' AND key < :alert_id || ';' GROUP BY topic)
-WHERE published_at IS NOT NULL"""
+WHERE published_at IS NOT NULL
+  AND (expiry_s = 0 OR julianday(:now) < julianday(enqueued_at) + expiry_s / 86400.0)"""
 
+# A later word on the same topic must not be followed by the one before it.
 TO_OFFER = """
 SELECT sequence, key, topic, payload, content_type, expiry_s, response_topic, retain, enqueued_at, 0
-FROM offer_again JOIN outbox USING (sequence) ORDER BY sequence LIMIT ?"""
+FROM offer_again JOIN outbox AS was USING (sequence)
+WHERE NOT EXISTS (
+    SELECT 1 FROM outbox AS later WHERE later.topic = was.topic AND later.sequence > was.sequence
+    AND later.key > substr(was.key, 1, instr(was.key, ':'))
+    AND later.key < substr(was.key, 1, instr(was.key, ':') - 1) || ';')
+ORDER BY sequence LIMIT ?"""
+
+# What nobody is owed any more: `all` of an alert, or what a later word on its topic has overtaken.
+NO_OFFERS = """
+DELETE FROM offer_again WHERE sequence IN (
+    SELECT sequence FROM outbox WHERE key > :alert_id || ':' AND key < :alert_id || ';')
+AND (:all OR sequence NOT IN (
+    SELECT max(sequence) FROM outbox WHERE key > :alert_id || ':' AND key < :alert_id || ';'
+    GROUP BY topic))"""
 
 
 def followed_row(followed: Followed) -> Row:

@@ -380,3 +380,36 @@ def test_a_test_alert_is_answered_but_not_followed_and_rings_nobody_else(ward: W
     with closing(sqlite3.connect(ward.folder / "ledger.db")) as connection:
         kept = connection.execute("SELECT answer, handled FROM acknowledgement").fetchall()
     assert kept == [("delivered", 1)]
+
+
+def test_what_a_later_word_has_overtaken_is_offered_no_more(ward: Ward) -> None:
+    ward.says(alert())
+    ward.broker_takes()
+    assert offered_after_the_broker_forgot(ward) == [PAGE]
+    said = alert(AlertStatus.RETRACTED)
+    ward.ledger.alert(said, MESSAGES.alert(said))
+    assert ward.ledger.alerts.to_offer(9) == [], "the retraction goes out by itself, and nothing after it"
+    ward.watch.turn()
+    ward.broker_takes()
+    assert ward.ledger.alerts.to_offer(9) == []
+
+
+def test_what_a_human_has_taken_is_offered_no_more(ward: Ward) -> None:
+    ward.says(alert())
+    ward.broker_takes()
+    assert offered_after_the_broker_forgot(ward) == [PAGE]
+    ward.answers(Answer.DELIVERED)
+    assert [p.message.key for p in ward.ledger.alerts.to_offer(9)] == [PAGE], "others may wait for it"
+    ward.answers(Answer.ACKNOWLEDGED)
+    assert ward.ledger.alerts.to_offer(9) == []
+
+
+def test_what_has_expired_is_not_offered(ward: Ward) -> None:
+    assert not ward.ledger.alerts.has_published()
+    ward.says(alert())
+    ward.broker_takes()
+    assert ward.ledger.alerts.has_published()
+    ward.clock.advance(SETTINGS.mqtt.alert_expiry_s)
+    followed = ward.ledger.alerts.followed("a1")
+    assert followed is not None
+    assert ward.ledger.alerts.offer_again(followed) == 0
