@@ -11,5 +11,6 @@ UP = """Starts five programs, each supervised, each with its own log in <state>/
   canary    `edge canary --watch`: sends test heads and names the part where one stops (canary.period_s)"""
 
 PAGER = """Subscribes where the escalation plans of [alerting] ring the role. Says `delivered` for every
-page by itself; `a` and Enter acknowledges the latest, `c` closes it, `q` ends. A reference for pager vendors:
-the contract is edge/mqtt/asyncapi.json."""
+page by itself; `a` and Enter acknowledges the oldest that waits, `c` closes what you acknowledged, `q` ends.
+Says and sounds when no page could come: the broker is gone, the appliance offline, or its heartbeat overdue.
+A reference for pager vendors: the contract is edge/mqtt/asyncapi.json."""

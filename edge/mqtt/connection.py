@@ -9,6 +9,7 @@ from edge.errors import FixConfiguration
 from edge.mqtt.credentials import password, tls_context
 from edge.settings import MqttSettings
 
+AT_MOST_ONCE = 0
 AT_LEAST_ONCE = 1
 FIRST_REFUSAL = 0x80
 CONNECT_TIMEOUT_S = 5.0

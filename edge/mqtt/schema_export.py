@@ -36,6 +36,13 @@ MESSAGES: Mapping[str, type[BaseModel]] = {
     "notice": NoticeMessage,
     "canary": CanaryMessage,
 }
+_LIFE = (
+    "A pager shows and sounds that no page can come, and shows when that is over: while its own connection "
+    "to the broker is lost, while the status is `offline` (from the broker, as Will, for an appliance that "
+    "vanished), and once no heartbeat has come for three periods (`mqtt.heartbeat_s`, default {beat} s). A "
+    "pager that is silent about these looks like a night without findings. It subscribes to status and "
+    "heartbeat with QoS 0: kept for a pager that is away, heartbeats would push pages out of its queue."
+)
 ANSWERS: Mapping[str, type[BaseModel]] = {"ack": AckMessage}
 _ACK = (
     "What pagers answer, QoS 1, not retained: publish to the response topic of the page with the page's "
@@ -72,7 +79,8 @@ def _asyncapi() -> Document:
             "description": (
                 f"{NOTICE.capitalize()}. MQTT 5. Alerts and results come at least once (QoS 1): equal "
                 "correlation data is the same message, and `sequence` shows a gap. No message holds "
-                "a DICOM UID or patient data; tokens are resolved on the appliance."
+                "a DICOM UID or patient data; tokens are resolved on the appliance. "
+                + _LIFE.format(beat=_default("heartbeat_s"))
             ),
         },
         "defaultContentType": CONTENT_TYPE,
@@ -124,8 +132,16 @@ def _asyncapi() -> Document:
             "canary": _channel(
                 "notice", "canary", "For ops: the proof of life fails, and which part is to blame."
             ),
-            "status": _channel("status", "status", "Whether the appliance is there; retained, also as Will."),
-            "heartbeat": _channel("heartbeat", "heartbeat", "Progress of the pipeline."),
+            "status": _channel(
+                "status",
+                "status",
+                "Whether the appliance is there; retained, also as Will. Pagers show and sound `offline`.",
+            ),
+            "heartbeat": _channel(
+                "heartbeat",
+                "heartbeat",
+                "Progress of the pipeline. Pagers show and sound that three are missing.",
+            ),
         },
         "operations": {
             f"publish_{name}": {

@@ -19,7 +19,7 @@ from edge.domain.acknowledgement import Acknowledgement, Answer
 from edge.domain.finding import Side
 from edge.errors import RejectInput, RetryPeer
 from edge.mqtt.answer import CONTENT_TYPE, AckMessage
-from edge.mqtt.connection import AT_LEAST_ONCE, FIRST_REFUSAL, client_for
+from edge.mqtt.connection import AT_LEAST_ONCE, AT_MOST_ONCE, FIRST_REFUSAL, client_for
 from edge.mqtt.message import (
     ANY_MESSAGE,
     AlertMessage,
@@ -49,11 +49,26 @@ class Received:
 
 
 class AlertSubscriber:
-    """Subscribes at every connect; the broker keeps its session, so `client_id` stays the same."""
+    """Subscribes at every connect; the broker keeps its session, so `client_id` stays the same.
 
-    def __init__(self, settings: MqttSettings, client_id: str, filters: Sequence[str], clock: Clock) -> None:
+    `passing` are filters for what counts only now, status and heartbeat: the broker keeps none of it for
+    later, where it would push pages out of the queue, and may refuse it.
+    """
+
+    def __init__(
+        self,
+        settings: MqttSettings,
+        client_id: str,
+        filters: Sequence[str],
+        clock: Clock,
+        *,
+        passing: Sequence[str] = (),
+        session_s: int = SESSION_EXPIRY_S,
+    ) -> None:
         self._settings = settings
         self._filters = filters
+        self._passing = passing
+        self._session_s = session_s
         self._clock = clock
         self._inbox: queue.SimpleQueue[Received | RejectInput] = queue.SimpleQueue()
         self._subscribed = threading.Event()
@@ -62,7 +77,7 @@ class AlertSubscriber:
     def start(self) -> None:
         """Returns at once; see `wait_subscribed`."""
         properties = Properties(PacketTypes.CONNECT)
-        properties.SessionExpiryInterval = SESSION_EXPIRY_S
+        properties.SessionExpiryInterval = self._session_s
         properties.ReceiveMaximum = RECEIVE_MAXIMUM
         self._client.connect_async(
             self._settings.host,
@@ -87,10 +102,23 @@ class AlertSubscriber:
             raise came
         return came
 
-    def answer(self, page: Received, answer: Answer, role: str, name: str, timeout_s: float) -> None:
-        """Publishes an answer to a page where it asks for one; raises RetryPeer without a PUBACK in time."""
+    def answer(
+        self,
+        page: Received,
+        answer: Answer,
+        role: str,
+        name: str,
+        timeout_s: float,
+        *,
+        at: datetime | None = None,
+    ) -> None:
+        """Publishes an answer to a page where it asks for one; raises RetryPeer without a PUBACK in time.
+
+        `at` is when it was said, if that was earlier.
+        """
         assert isinstance(page.message, AlertMessage)
-        said = Acknowledgement(page.message.alert_id, page.key, answer, role, name, self._clock.utc())
+        at = at or self._clock.utc()
+        said = Acknowledgement(page.message.alert_id, page.key, answer, role, name, at)
         properties = Properties(PacketTypes.PUBLISH)
         properties.ContentType = CONTENT_TYPE
         properties.CorrelationData = page.key.encode("utf-8")
@@ -126,7 +154,8 @@ class AlertSubscriber:
     ) -> None:
         # Also when the session is still there: subscribing again costs nothing, missing pages does.
         if reason_code.value < FIRST_REFUSAL:
-            client.subscribe([(f, SubscribeOptions(qos=AT_LEAST_ONCE)) for f in self._filters])
+            kept = [(f, SubscribeOptions(qos=AT_LEAST_ONCE)) for f in self._filters]
+            client.subscribe([*kept, *((f, SubscribeOptions(qos=AT_MOST_ONCE)) for f in self._passing)])
 
     def _on_disconnect(
         self,
@@ -146,7 +175,7 @@ class AlertSubscriber:
         granted: Sequence[ReasonCode],
         _properties: Properties | None,
     ) -> None:
-        if all(reason.value < FIRST_REFUSAL for reason in granted):
+        if all(reason.value < FIRST_REFUSAL for reason in granted[: len(self._filters)]):
             self._subscribed.set()
 
     def _on_message(self, _client: Client, _userdata: object, message: MQTTMessage) -> None:
