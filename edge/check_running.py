@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 import http.client
 import json
+import socket
+from enum import Enum, auto
 
-from edge.diagnosis import WAIT_S, Diagnosis, Probes, bindable, listening, reachable
+from edge.diagnosis import WAIT_S, Diagnosis, Probes, bindable, reachable
 from edge.domain.degraded import CONSEQUENCES, Mode
 from edge.ports import Clock
 from edge.settings import Settings
+
+
+class Silence(Enum):
+    """MUTE: somebody holds the port and says nothing, as a frozen process does."""
+
+    NOBODY = auto()
+    MUTE = auto()
 
 
 def metrics(settings: Settings, probes: Probes, clock: Clock) -> Diagnosis:
@@ -18,10 +28,13 @@ def metrics(settings: Settings, probes: Probes, clock: Clock) -> Diagnosis:
         ("receiver", settings.telemetry.receiver_port),
         ("agent", settings.telemetry.agent_port),
     ):
-        if not listening(reachable(host), port):
+        said = _ask(host, port)
+        if said is Silence.MUTE:
+            return _mute("metrics", role, port)
+        if said is Silence.NOBODY:
             found = bindable("metrics", host, port, f"{role} is not running")
         else:
-            ours = "edge_build_info" in _page(reachable(host), port)
+            ours = _ours(said)
             found = Diagnosis(
                 "metrics", ours, f"{role} answers on {port}" if ours else f"{port} is a stranger's"
             )
@@ -33,8 +46,14 @@ def metrics(settings: Settings, probes: Probes, clock: Clock) -> Diagnosis:
 
 def modes(settings: Settings, probes: Probes, clock: Clock) -> Diagnosis:
     """The degraded modes the running agent says it is in, with what ops can see of each."""
-    host, port = reachable(settings.telemetry.host), settings.telemetry.agent_port
-    told = _health(host, port) if listening(host, port) else None
+    host, port = settings.telemetry.host, settings.telemetry.agent_port
+    said = _ask(host, port, "/healthz")
+    if said is Silence.MUTE:
+        return _mute("modes", "agent", port)
+    told = _health(said)
+    if told is None and _ours(_ask(host, settings.telemetry.receiver_port)):
+        detail = "the receiver runs and the agent does not: what scanners send is kept, and nobody is paged"
+        return Diagnosis("modes", False, detail, "Start `edge agent`; its log says why it ended.")
     if told is None:
         return Diagnosis("modes", True, "the agent is not running, so it is in no degraded mode")
     named = [Mode(name) for name in told.split(", ") if name in set(Mode)]
@@ -45,20 +64,45 @@ def modes(settings: Settings, probes: Probes, clock: Clock) -> Diagnosis:
     return Diagnosis("modes", False if urgent else None, detail, f"See {CONSEQUENCES[named[0]].ops}.")
 
 
-def _health(host: str, port: int) -> str | None:
+def _mute(name: str, role: str, port: int) -> Diagnosis:
+    hint = f"`ss -ltnp` names who holds it. If it is edge {role}, restart it."
+    return Diagnosis(name, False, f"whoever holds {port} does not answer: is the {role} frozen?", hint)
+
+
+def _ours(said: str | Silence) -> bool:
+    return isinstance(said, str) and "edge_build_info" in said
+
+
+def _health(said: str | Silence) -> str | None:
     """The modes of /healthz; None when it is not the agent's."""
     try:
-        return str(json.loads(_page(host, port, "/healthz"))["modes"])
+        return None if isinstance(said, Silence) else str(json.loads(said)["modes"])
     except (ValueError, LookupError, TypeError):
         return None
 
 
-def _page(host: str, port: int, path: str = "/metrics") -> str:
-    connection = http.client.HTTPConnection(host, port, timeout=WAIT_S)
+def _ask(host: str, port: int, path: str = "/metrics") -> str | Silence:
+    """The page; empty when whoever is there speaks something else."""
+    connection = http.client.HTTPConnection(reachable(host), port, timeout=WAIT_S)
+    try:
+        connection.connect()
+    except OSError:
+        # Of a frozen process the kernel takes connections only until its backlog is full.
+        return Silence.MUTE if _held(host, port) else Silence.NOBODY
     try:
         connection.request("GET", path)
         return connection.getresponse().read(4_000_000).decode(errors="replace")
+    except TimeoutError:
+        return Silence.MUTE
     except (OSError, http.client.HTTPException):
         return ""
     finally:
         connection.close()
+
+
+def _held(host: str, port: int) -> bool:
+    try:
+        socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
+    except OSError as trouble:
+        return trouble.errno == errno.EADDRINUSE
+    return False

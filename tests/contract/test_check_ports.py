@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import socket
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 
 import pytest
@@ -90,3 +91,33 @@ def test_the_modes_the_running_agent_is_in_are_told_and_urgent_ones_fail(
 def test_an_agent_that_does_not_run_is_in_no_mode(free_port: Callable[[], int]) -> None:
     found = check.modes(on_ports(free_port(), free_port(), free_port()), WELL, FakeClock())
     assert (found.ok, found.detail) == (True, "the agent is not running, so it is in no degraded mode")
+
+
+@pytest.mark.parametrize("waiting", [0, 8])
+def test_a_port_that_listens_and_never_answers_is_not_well(
+    waiting: int, free_port: Callable[[], int]
+) -> None:
+    with ExitStack() as stack:
+        frozen = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=2))
+        port = frozen.getsockname()[1]
+        for _ in range(waiting):  # as scrapes do, until its backlog is full
+            asking = stack.enter_context(socket.socket())
+            asking.setblocking(False)
+            asking.connect_ex(("127.0.0.1", port))
+        settings = on_ports(free_port(), free_port(), port)
+        for found in (check.metrics(settings, WELL, FakeClock()), check.modes(settings, WELL, FakeClock())):
+            assert found.ok is False
+            assert found.detail == f"whoever holds {port} does not answer: is the agent frozen?"
+            assert "restart" in found.hint
+
+
+def test_an_agent_that_is_dead_under_a_running_receiver_is_not_well(free_port: Callable[[], int]) -> None:
+    emitter = Emitter("receiver", "json", "error", io.StringIO())
+    emitter.emit(ApplianceStarted("receiver", "0.1.0"))
+    receiver = TelemetryEndpoint("127.0.0.1", 0, emitter.registry, lambda: Health(ok=True))
+    try:
+        found = check.modes(on_ports(free_port(), receiver.port, free_port()), WELL, FakeClock())
+    finally:
+        receiver.close()
+    assert found.ok is False
+    assert "the receiver runs and the agent does not" in found.detail
