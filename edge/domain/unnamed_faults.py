@@ -104,7 +104,8 @@ UNNAMED_FAULTS: Mapping[str, Consequences] = {
         ops="EdgeClockStepped, EdgeClockNotSynchronised after an hour, clock_synchronised and "
         "clock_drift_s in the heartbeat, `edge check` clock. One that was wrong from the start and "
         "counts as synchronised is noticed by nobody",
-        lost="no page; set forward by days, retention removes images of finished series early",
+        lost="no page; no images either if it is right within a day: so long after a step forward none "
+        "are removed by age (edge_clock_sure)",
         lasts="until it is right; what was written with wrong times keeps them",
         urgent=False,
     ),
