@@ -27,10 +27,13 @@ BLANKS = 128
 _GIB = 1024**3
 _PAUSE_S = 1.0
 _STOP_S = 10.0
+# Its listeners come round every second; before the first time it has to be loaded, on a busy machine.
+_STANDS_STILL_S, _TO_BEGIN_S = 10.0, 120.0
 
 
 class Workers:
-    """`count` processes from `start` to `stop`; one that dies is replaced, and what it left open is aborted.
+    """`count` processes from `start` to `stop`; one that dies or stands still is replaced, and what it left
+    open is aborted.
 
     `emit` gets their happenings, so that log and metrics stay in one place; the SO_REUSEPORT of the kernel
     deals out connections. The limits on associations hold in each process for itself. Each of them keeps
@@ -101,8 +104,7 @@ class Workers:
                 process.terminate()
             try:
                 with suppress(EOFError):
-                    while True:
-                        self._emit(happenings.recv())
+                    self._hear(happenings, process)
             except BaseException:
                 process.terminate()  # nobody hears it any more
                 raise
@@ -110,22 +112,37 @@ class Workers:
                 process.join()
         return process.exitcode
 
+    def _hear(self, happenings: Connection, process: BaseProcess) -> None:
+        """Until it has closed its end, or is ended because nothing came of it any more, as of one frozen."""
+        patience_s = _TO_BEGIN_S
+        while happenings.poll(patience_s):
+            said: Happening | None = happenings.recv()
+            if said is not None:
+                self._emit(said)
+            patience_s = _STANDS_STILL_S
+        self._emit(TaskFailed("receiver_worker", f"stood still for {patience_s:.0f} s"))
+        process.kill()
+
 
 def work(settings: Settings, telling: Connection, _held: Held) -> None:
     """One further process, until SIGTERM or the end of its parent."""
     stopping, lock = stop_requested(), threading.Lock()
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
-    def emit(happening: Happening) -> None:
+    def emit(happening: Happening | None) -> None:
         with lock, suppress(OSError):  # the parent is gone, and this process with it
             telling.send(happening)
+
+    def turned(part: str) -> None:
+        if part != "store":  # that goes on where a listener hangs
+            emit(None)
 
     clock, floor_bytes = SystemClock(), int(settings.dicom.min_free_gib * _GIB)
     state_dir = settings.appliance.state_dir
     with closing(
         Inbox(state_dir, min_free_bytes=floor_bytes, clock=clock, joining=True, blanks=BLANKS)
     ) as inbox:
-        receiver = receiver_on(inbox, settings, emit, share_port=True)
+        receiver = receiver_on(inbox, settings, emit, share_port=True, turned=turned)
         receiver.start()
         receiver.serve(stopping)
         receiver.stop()

@@ -111,6 +111,42 @@ def test_a_killed_receiver_leaves_nobody_who_writes_beside_the_next(
             assert not _alive(worker), "its own worker was still there"
 
 
+def test_a_worker_that_is_frozen_is_replaced_and_its_associations_are_aborted(
+    tmp_path: Path, free_port: Callable[[], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel would go on dealing it connections, which nobody answers."""
+    monkeypatch.setattr(receiver_workers, "_STANDS_STILL_S", 3.0)
+    port = free_port()
+    told: list[Happening] = []
+    running = Running(port, tmp_path, told, None)  # type: ignore[arg-type]
+    with (
+        exclusive(tmp_path, "receiver") as held,
+        closing(Inbox(tmp_path, min_free_bytes=0, clock=SystemClock())) as inbox,
+    ):
+        inbox.recover()
+        workers = Workers(settings(tmp_path, port), 1, inbox, told.append, held)
+        workers.start()
+        until(lambda: _listening(port) == 1)
+        assert associate(running).is_established
+        until(lambda: any(isinstance(h, AssociationAccepted) for h in told))
+        time.sleep(4.0)  # idle is not frozen
+        first = workers._processes[0]
+        assert first is not None
+        assert first.pid is not None
+        assert first.is_alive()
+        os.kill(first.pid, signal.SIGSTOP)
+        (aborted,) = running.wait_for(AssociationAborted)
+        assert aborted.reason == "receiver_process_ended"  # type: ignore[attr-defined]
+        until(lambda: workers._processes[0] is not first and _listening(port) == 1)
+        again = associate(running)
+        assert again.is_established
+        again.release()
+        workers.stop()
+        running.wait_for(AssociationReleased)
+    said = [h.error for h in told if isinstance(h, TaskFailed)]
+    assert said == ["stood still for 3 s", "ended with -9"]
+
+
 def _alive(pid: int) -> bool:
     """A zombie, which nobody has waited for yet, is not."""
     try:
