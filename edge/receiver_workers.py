@@ -113,7 +113,10 @@ class Workers:
         return process.exitcode
 
     def _hear(self, happenings: Connection, process: BaseProcess) -> None:
-        """Until it has closed its end, or is ended because nothing came of it any more, as of one frozen."""
+        """Until it has closed its end, or is ended because nothing came of it any more, as of one frozen.
+
+        None says that a listener has come round.
+        """
         patience_s = _TO_BEGIN_S
         while happenings.poll(patience_s):
             said: Happening | None = happenings.recv()

@@ -86,13 +86,17 @@ class Supervisor:
     def _bound_log(self, name: str) -> None:
         """Copied and emptied, for the program holds the file open for appending."""
         log = self._log_dir / f"{name}.log"
-        if not log.exists() or log.stat().st_size <= LOG_BYTES:
-            return
         try:
-            shutil.copyfile(log, log.with_suffix(".log.1"))
-        except OSError as error:
-            self._report(f"{log} is emptied without a copy: {error.strerror}")
-        os.truncate(log, 0)
+            if log.stat().st_size <= LOG_BYTES:
+                return
+            try:
+                shutil.copyfile(log, log.with_suffix(".log.1"))
+            finally:  # with no room for a copy, what there is room for is the log that goes on
+                os.truncate(log, 0)
+        except FileNotFoundError:
+            return  # somebody has taken it away
+        except OSError as error:  # whatever the disk says, programs that end are started again
+            self._report(f"{log} was not put aside: {error.strerror}")
 
     def _await_ready(self, spec: LaunchSpec, timeout_s: float) -> None:
         deadline = self._clock.monotonic() + timeout_s
