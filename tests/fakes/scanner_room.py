@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -48,6 +47,7 @@ from edge.telemetry.events import Happening
 from tests.builders import header
 from tests.fakes.clock import FakeClock
 from tests.fakes.ledger import FakeJournal, FakeLedger
+from tests.fakes.virtual_time import VirtualTimeLoop
 
 MODEL = ClinicalModel.model_validate(
     {
@@ -100,7 +100,7 @@ class BrightPixel:
         self.error: Exception | None = None
         self.refused: set[int] = set()
         self.out_of_reach: set[SopInstanceUID] = set()
-        self.slow: dict[SopInstanceUID, float] = {}
+        self.slow_s: dict[SopInstanceUID, float] = {}
         self.reads: Counter[SopInstanceUID] = Counter()
         self.open = asyncio.Event()
         self.open.set()
@@ -110,7 +110,10 @@ class BrightPixel:
         name = uid if instance.frame is None else frame_name(uid, instance.frame)
         if {uid, name} & self.out_of_reach:
             raise ShedLoad("EIO")
-        time.sleep(self.slow.get(uid, 0.0))
+        if uid in self.slow_s:
+            loop = asyncio.get_running_loop()
+            assert isinstance(loop, VirtualTimeLoop)
+            loop.takes(self.slow_s[uid])
         self.reads[uid] += 1
         return self.slices[name]
 

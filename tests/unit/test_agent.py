@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -17,6 +16,7 @@ from edge.errors import RefuseModel
 from edge.telemetry.events import TaskFailed
 from tests.builders import header
 from tests.fakes.scanner_room import HEAD, ScannerRoom
+from tests.fakes.virtual_time import run_in_virtual_time
 
 
 def play(script: Callable[[ScannerRoom], Awaitable[None]], **about: Any) -> ScannerRoom:
@@ -29,7 +29,7 @@ def play(script: Callable[[ScannerRoom], Awaitable[None]], **about: Any) -> Scan
             await room.dies()
         return room
 
-    return asyncio.run(run())
+    return run_in_virtual_time(run())
 
 
 def test_a_bleed_is_paged_while_slices_arrive_and_confirmed_at_the_end() -> None:
@@ -68,7 +68,7 @@ def test_a_head_of_a_backlog_is_routine_until_it_shows_something(waited_s: float
             await room.dies()
         return room.model.asked
 
-    asked = [priority for _, priority in asyncio.run(run())]
+    asked = [priority for _, priority in run_in_virtual_time(run())]
     assert asked[0] is first
     assert set(asked[-5:]) == {Priority.SUSPICIOUS}
 
@@ -92,7 +92,7 @@ def test_a_head_that_has_paged_goes_first_after_a_restart_as_well() -> None:
             await room.dies()
         return room.model.asked
 
-    assert {priority for _, priority in asyncio.run(run())} == {Priority.SUSPICIOUS}
+    assert {priority for _, priority in run_in_virtual_time(run())} == {Priority.SUSPICIOUS}
 
 
 def test_a_head_without_blood_is_said_to_have_none() -> None:
@@ -384,7 +384,7 @@ def test_slow_decoding_of_others_is_not_quiet() -> None:
     other = header(0, series_instance_uid=SeriesInstanceUID("9.9"), sop_instance_uid=SopInstanceUID("9.9.0"))
 
     async def script(room: ScannerRoom) -> None:
-        room.model.slow = {other.sop_instance_uid: 0.6}
+        room.model.slow_s = {other.sop_instance_uid: 0.6}
         room.opens("b")
         for i, one in enumerate(HEAD):
             room.opens(f"a{i}")
@@ -395,7 +395,7 @@ def test_slow_decoding_of_others_is_not_quiet() -> None:
         outcomes = await room.until_outcomes(1)
         assert outcomes[0].kind is OutcomeKind.FINDING
 
-    play(script, quiet_s=0.2)
+    play(script, quiet_s=0.2, deadline_s=0.4)
 
 
 def test_damage_that_names_no_series_bars_a_negative_for_all_of_its_association() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import io
 import json
@@ -17,6 +16,7 @@ from edge.mqtt.drafts import summarise
 from edge.telemetry.emit import Emitter
 from edge.telemetry.events import SeriesSettled
 from tests.fakes.scanner_room import HEAD, KEY, ScannerRoom
+from tests.fakes.virtual_time import run_in_virtual_time
 
 SERIES = canary_series(KEY, 4711)
 CANARY = [
@@ -31,7 +31,7 @@ CLINICAL = ("edge_series_", "edge_alerts_", "edge_first_slice", "edge_positive_s
 def in_a_loop(test: Callable[[], Coroutine[None, None, None]]) -> Callable[[], None]:
     @functools.wraps(test)
     def run() -> None:
-        asyncio.run(test())
+        run_in_virtual_time(test())
 
     return run
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Sequence
 
@@ -11,6 +10,7 @@ from edge.domain.scanner import Scanners
 from edge.domain.series import SliceHeader
 from tests.builders import header
 from tests.fakes.scanner_room import HEAD, ScannerRoom
+from tests.fakes.virtual_time import run_in_virtual_time
 
 NO_TESTS = Scanners({"CT_ER_1": "scanner-1"})
 
@@ -44,7 +44,7 @@ def played(*series: tuple[Sequence[SliceHeader], bool], scanners: Scanners = NO_
             await room.dies()
         return room
 
-    return asyncio.run(run())
+    return run_in_virtual_time(run())
 
 
 def test_a_study_sent_again_under_new_series_uids_pages_once() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
@@ -19,6 +18,7 @@ from edge.domain.outcome import Conclusion, OutcomeKind
 from edge.domain.series import SeriesInProgress
 from tests.builders import ANY_HEAD_CT, SERIES, header, uid
 from tests.fakes.scanner_room import HEAD, ScannerRoom
+from tests.fakes.virtual_time import run_in_virtual_time
 
 A = AssociationId("a")
 OTHER = SeriesInstanceUID("9.9")
@@ -236,7 +236,7 @@ def play(script: Callable[[ScannerRoom], Awaitable[None]], **timers: float) -> S
             await room.dies()
         return room
 
-    return asyncio.run(run())
+    return run_in_virtual_time(run())
 
 
 @pytest.mark.parametrize("when", ["before", "during", "after"])

@@ -16,6 +16,7 @@ from edge.triton.dispatch import UNFIT_S, InferenceDispatcher, Policy
 from edge.triton.status import RequestRefused, ServerAway, ServerBroken, ServerLate
 from tests.fakes.clock import FakeClock
 from tests.fakes.inference_server import FakeInferenceServer
+from tests.fakes.virtual_time import run_in_virtual_time
 
 MODEL = "doubler"
 CASES = [
@@ -89,7 +90,7 @@ def ask(room: Room, *numbers: int, priority: Priority = Priority.ARRIVING) -> li
         async with room.running() as dispatcher:
             return await asyncio.gather(*(dispatcher.infer(request(n), Claim(priority)) for n in numbers))
 
-    return asyncio.run(all_of_them())
+    return run_in_virtual_time(all_of_them())
 
 
 def test_the_canary_goes_first_and_then_the_answer_comes() -> None:
@@ -114,7 +115,7 @@ def test_suspicious_series_go_first_then_closing_ones_and_equals_keep_their_orde
             await asyncio.gather(*asked)
         return [number(s) for s in room.server.seen]
 
-    assert asyncio.run(play()) == [0, 3, 4, 6, 1, 2, 5]
+    assert run_in_virtual_time(play()) == [0, 3, 4, 6, 1, 2, 5]
 
 
 def test_new_heads_pass_old_ones_but_whoever_waits_longest_has_every_fourth_turn() -> None:
@@ -135,7 +136,7 @@ def test_new_heads_pass_old_ones_but_whoever_waits_longest_has_every_fourth_turn
             assert (dispatcher.load().served, dispatcher.load().oldest_s) == (True, 0.0)
         return [number(s) for s in room.server.seen]
 
-    assert asyncio.run(play()) == [0, 3, 4, 5, 1, 6, 7, 8, 2, 9, 10, 11, 12]
+    assert run_in_virtual_time(play()) == [0, 3, 4, 5, 1, 6, 7, 8, 2, 9, 10, 11, 12]
 
 
 def test_no_more_are_at_the_server_than_allowed() -> None:
@@ -188,7 +189,7 @@ def test_the_fallback_answers_while_the_server_is_down_and_says_so() -> None:
                 await asyncio.sleep(0)
             return during, await dispatcher.infer(request(5), Claim(Priority.ARRIVING))
 
-    during, afterwards = asyncio.run(play())
+    during, afterwards = run_in_virtual_time(play())
     assert during.degraded
     assert during.outputs["y"][0, 0] == 8
     assert not afterwards.degraded
@@ -209,7 +210,7 @@ def test_a_fallback_that_does_not_know_the_canary_is_not_believed_and_the_slab_w
             room.server.up = True
             return await asked
 
-    result = asyncio.run(play())
+    result = run_in_virtual_time(play())
     assert (result.outputs["y"][0, 0], result.degraded) == (8, False)
     assert all(number(s) == 0 for s in room.fallback.seen)
     assert room.health[-1] == "serving"
@@ -230,7 +231,7 @@ def test_an_unfit_fallback_is_asked_again_after_a_while() -> None:
             room.fallback.up = True
             return await asked
 
-    assert asyncio.run(play()).degraded
+    assert run_in_virtual_time(play()).degraded
     assert room.clock.monotonic() >= UNFIT_S
     assert room.health[-2:] == ["down", "fallback"]
 
@@ -251,7 +252,7 @@ def test_a_slab_that_breaks_a_healthy_server_each_time_is_refused_and_the_rest_g
             asked = [dispatcher.infer(request(n), Claim(Priority.ARRIVING)) for n in (13, 2)]
             return tuple(await asyncio.gather(*asked, return_exceptions=True))
 
-    poison, other = asyncio.run(play())
+    poison, other = run_in_virtual_time(play())
     assert isinstance(poison, RequestRefused)
     assert poison.reason == "poison"
     assert isinstance(other, InferResult)
@@ -281,7 +282,7 @@ def test_whoever_stops_waiting_leaves_the_queue() -> None:
             await stays
         return [number(s) for s in room.server.seen]
 
-    assert asyncio.run(play()) == [0, 2]
+    assert run_in_virtual_time(play()) == [0, 2]
 
 
 def test_what_was_under_way_when_the_task_was_cancelled_is_answered_by_the_next_run() -> None:
@@ -299,7 +300,7 @@ def test_what_was_under_way_when_the_task_was_cancelled_is_answered_by_the_next_
         async with room.running():
             return float((await caught).outputs["y"][0, 0])
 
-    assert asyncio.run(play()) == 16
+    assert run_in_virtual_time(play()) == 16
 
 
 def test_a_bug_reaches_the_one_who_waits_and_the_supervisor() -> None:
@@ -312,7 +313,7 @@ def test_a_bug_reaches_the_one_who_waits_and_the_supervisor() -> None:
         await asyncio.wait([running, asked])
         return running.exception(), asked.exception()
 
-    supervisor, waiting = asyncio.run(play())
+    supervisor, waiting = run_in_virtual_time(play())
     assert isinstance(waiting, KeyError)
     assert isinstance(supervisor, ExceptionGroup)
     assert supervisor.subgroup(KeyError) is not None
