@@ -17,7 +17,7 @@ _ANYBODY = "an appliance"
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
+class Line:
     """One line for a person; an alarm sounds."""
 
     text: str
@@ -53,18 +53,18 @@ class Lifeline:
         if message.status != "offline":
             self._offline.discard(name)
 
-    def look(self, *, connected: bool, now: float) -> list[Word]:
+    def look(self, *, connected: bool, now: float) -> list[Line]:
         """What began, still holds after REMIND_S, or is over."""
         self._connection(connected, now)
         if connected:
             self._count_beats(now)
         troubles = self._troubles(connected, now)
-        words = [Word(f"{whom} is there again", alarm=False) for whom in self._told if whom not in troubles]
+        words = [Line(f"{whom} is there again", alarm=False) for whom in self._told if whom not in troubles]
         told: dict[str, tuple[str, float]] = {}
         for whom, text in troubles.items():
             before, at = self._told.get(whom, ("", now))
             if text != before or now - at >= REMIND_S:
-                words.append(Word(text, alarm=True))
+                words.append(Line(text, alarm=True))
                 at = now
             told[whom] = (text, at)
         self._told = told

@@ -22,7 +22,7 @@ from edge.errors import InboxFull
 from edge.receiver_workers import Workers
 from edge.settings import Settings
 from edge.spool.inbox import Inbox
-from edge.spool.lock import exclusive
+from edge.spool.lock import Held, exclusive
 from edge.telemetry.events import AssociationAccepted, Happening, TaskFailed
 from tests.contract.receiving import Running, associate, changed, small_series
 
@@ -119,11 +119,7 @@ def test_a_worker_that_is_frozen_is_replaced_and_its_associations_are_aborted(
     port = free_port()
     told: list[Happening] = []
     running = Running(port, tmp_path, told, None)  # type: ignore[arg-type]
-    with (
-        exclusive(tmp_path, "receiver") as held,
-        closing(Inbox(tmp_path, min_free_bytes=0, clock=SystemClock())) as inbox,
-    ):
-        inbox.recover()
+    with joined(tmp_path) as (held, inbox):
         workers = Workers(settings(tmp_path, port), 1, inbox, told.append, held)
         workers.start()
         until(lambda: _listening(port) == 1)
@@ -155,6 +151,17 @@ def _alive(pid: int) -> bool:
         return False
 
 
+@contextmanager
+def joined(state_dir: Path) -> Iterator[tuple[Held, Inbox]]:
+    """What a first process has when it starts further ones."""
+    with (
+        exclusive(state_dir, "receiver") as held,
+        closing(Inbox(state_dir, min_free_bytes=0, clock=SystemClock())) as inbox,
+    ):
+        inbox.recover()
+        yield held, inbox
+
+
 def settings(state_dir: Path, port: int) -> Settings:
     return Settings.model_validate(
         {"appliance": {"state_dir": state_dir}, "dicom": {"port": port, "min_free_gib": 0}}
@@ -168,11 +175,7 @@ def test_a_full_disk_delays_the_end_of_a_dead_workers_associations_and_loses_nei
     port = free_port()
     told: list[Happening] = []
     running = Running(port, tmp_path, told, None)  # type: ignore[arg-type]
-    with (
-        exclusive(tmp_path, "receiver") as held,
-        closing(Inbox(tmp_path, min_free_bytes=0, clock=SystemClock())) as inbox,
-    ):
-        inbox.recover()
+    with joined(tmp_path) as (held, inbox):
         appended = inbox._entries.ended
         full = iter([InboxFull(), InboxFull(), OSError(5, "gone")])
 
@@ -216,11 +219,7 @@ def test_a_worker_that_could_not_be_started_is_started_later(
         raise BlockingIOError(11, "no process")
 
     monkeypatch.setattr(receiver_workers, "get_context", no_process)
-    with (
-        exclusive(tmp_path, "receiver") as held,
-        closing(Inbox(tmp_path, min_free_bytes=0, clock=SystemClock())) as inbox,
-    ):
-        inbox.recover()
+    with joined(tmp_path) as (held, inbox):
         workers = Workers(settings(tmp_path, port), 1, inbox, told.append, held)
         workers.start()
         until(lambda: _listening(port) == 1)
