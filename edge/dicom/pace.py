@@ -16,6 +16,7 @@ class Pace:
         self._ends = now + patience.association_s
         self._artim_start = 0
         self._artim_ends = 0.0
+        self._busy = False
         self._bytes = 0
         self._waited_s = 0.0
 
@@ -31,13 +32,18 @@ class Pace:
         return self._artim_ends - now
 
     def trouble(self, now: float, count: int, waited_s: float, *, busy: bool) -> str:
-        """Empty, or why to break off, in snake_case; `busy` while a message or PDU is not whole."""
+        """Empty, or why to break off, in snake_case; to be called after each receive.
+
+        `busy` while a message or PDU is not whole, now that `count` bytes came after `waited_s`.
+        """
         if now > self._ends:
             return "association_timeout"
+        # A scanner may think between two slices: that its next one has begun was not known while it did.
+        within, self._busy = self._busy, busy
         if not busy:
             self._bytes, self._waited_s = 0, 0.0
             return ""
         self._bytes += count
-        self._waited_s += waited_s
+        self._waited_s += waited_s if within else 0.0
         slow = self._bytes < self._patience.min_bytes_per_s * self._waited_s
         return "too_slow" if slow and self._waited_s > _GRACE_S else ""

@@ -140,6 +140,42 @@ def test_a_sender_that_drips_is_aborted(
     told_of(running, "too_slow")
 
 
+def test_a_scanner_that_pauses_between_two_slices_is_not_slow(
+    start: Start, stranger: Meet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command in a segment of its own, as many send it: less than the rate asks for the pause."""
+    monkeypatch.setattr(pace, "_GRACE_S", 0.2)
+    running = start()
+    scanner = stranger(running)
+    scanner.associate()
+    for number in (1, 2):
+        time.sleep(0.4)
+        scanner.layer.send_data(1, write_command(store_of(number)), is_command=True)
+        scanner.socket.sendall(scanner.layer.bytes_to_send())
+        time.sleep(0.05)
+        scanner.layer.send_data(1, bytes([number]) * 4000, is_command=False)
+        scanner.socket.sendall(scanner.layer.bytes_to_send())
+        assert scanner.status() == 0x0000
+    assert len(running.kept()) == 2
+
+
+def test_who_drips_after_a_pause_is_aborted_all_the_same(
+    start: Start, stranger: Meet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pace, "_GRACE_S", 0.2)
+    running = start()
+    slow = stranger(running)
+    slow.associate()
+    time.sleep(0.3)
+    slow.layer.send_data(1, write_command(store_of(1)), is_command=True)
+    slow.socket.sendall(slow.layer.bytes_to_send())
+    for byte in data_pdus(1, bytes(400), is_command=False, max_pdu_bytes=0)[:40]:
+        time.sleep(0.02)
+        slow.socket.sendall(bytes((byte,)))
+    assert slow.hear() == told.Aborted(True, 2, 0)
+    told_of(running, "too_slow")
+
+
 def test_an_association_ends_after_its_time(start: Start, stranger: Meet) -> None:
     running = start(association_timeout_s=0.2)
     long = stranger(running)

@@ -28,6 +28,27 @@ def test_another_start_of_artim_does() -> None:
     assert pace.allowed_s(109.0, 3) == 5.0
 
 
+def test_a_pause_between_two_messages_is_nobodys_slowness() -> None:
+    pace = Pace(PATIENCE, now=0.0)
+    assert pace.trouble(10.0, 5000, 0.1, busy=False) == ""
+    assert pace.trouble(65.0, 138, 55.0, busy=True) == ""
+    assert pace.trouble(65.1, 40000, 0.1, busy=False) == ""
+    assert pace.trouble(120.0, 138, 54.9, busy=True) == ""
+
+
+def test_a_pause_within_a_message_is() -> None:
+    pace = Pace(PATIENCE, now=0.0)
+    assert pace.trouble(55.0, 138, 55.0, busy=True) == ""
+    assert pace.trouble(60.0, 1, 5.0, busy=True) == ""
+    assert pace.trouble(65.5, 1, 5.5, busy=True) == "too_slow"
+
+
+def test_messages_that_follow_without_a_gap_are_one_stretch() -> None:
+    pace = Pace(PATIENCE, now=0.0)
+    said = [pace.trouble(float(now), 100, 1.0, busy=True) for now in range(1, 13)]
+    assert said == [""] * 11 + ["too_slow"]
+
+
 def test_nobody_goes_where_nobody_is() -> None:
     assert next_to_go([]) is None
 
