@@ -167,7 +167,7 @@ def receiver_on(
 
         gate = TlsGate(settings.dicom_tls, clock, emit)
         listeners.append(Listener(settings.dicom.host, settings.dicom_tls.port, gate))
-    services = (VERIFICATION, *Announcing(inbox, emit).services())
+    services = (VERIFICATION, *Announcing(inbox, clock, emit).services())
     return Receiver(
         settings.dicom,
         inbox,

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from typing import Protocol
 
+from edge.dicom.decoding_turns import DecodingTurns
 from edge.dicom.dimse.command_set import CommandField, Element, Response
 from edge.dicom.dimse.services import LITTLE_AND_BIG_ENDIAN, Request, Service, Session
 from edge.dicom.status import NoticeAnswer, NoticeStatus, notice_answer_to_error, usable_uid
 from edge.dicom.syntaxes import INSTANCE_AVAILABILITY_NOTIFICATION, MODALITY_PERFORMED_PROCEDURE_STEP
 from edge.domain.announcement import Announcement
 from edge.domain.identity import AssociationId
+from edge.ports import Clock
 from edge.telemetry.events import AnnouncementKept, AnnouncementRefused, Happening
 
 # Two associations of one scanner that change one step at the same time; more tries would be a fault.
@@ -45,11 +46,10 @@ class AnnouncementStore(Protocol):
 class Announcing:
     """Safe from many threads; never raises, for the peer must get an answer."""
 
-    def __init__(self, store: AnnouncementStore, emit: Callable[[Happening], None]) -> None:
+    def __init__(self, store: AnnouncementStore, clock: Clock, emit: Callable[[Happening], None]) -> None:
         self._store = store
         self._emit = emit
-        # One data set is decoded at a time: however many associations there are, they hold one in memory.
-        self._decoding = threading.Lock()
+        self._decoding = DecodingTurns(clock)
 
     def services(self) -> tuple[Service, ...]:
         """What the receiver answers with it."""
@@ -93,7 +93,7 @@ class Announcing:
         uid, syntax = request.command.sop_instance_uid, request.context.transfer_syntax
         if self._store.announcement(uid) is not None:
             return DUPLICATE
-        with self._decoding:
+        with self._decoding.turn():
             if request.context.abstract_syntax == MODALITY_PERFORMED_PROCEDURE_STEP:
                 made = procedure_step.created(uid, request.data_set, syntax)
             else:
@@ -109,7 +109,7 @@ class Announcing:
             before = self._store.announcement(request.command.sop_instance_uid)
             if before is None:
                 return UNKNOWN
-            with self._decoding:
+            with self._decoding.turn():
                 made = procedure_step.changed(before, request.data_set, request.context.transfer_syntax)
             if isinstance(made, NoticeAnswer) or self._store.announce(association_id, made, after=before):
                 return made

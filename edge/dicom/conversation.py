@@ -4,16 +4,10 @@ from __future__ import annotations
 
 from edge.dicom.connection import Connection
 from edge.dicom.deposit import Deposit, Session, StoreRequest
+from edge.dicom.dimse.collected import Collected
 from edge.dicom.dimse.command_set import CommandField, CommandSet, InvalidCommand, Response, response_to
-from edge.dicom.dimse.messages import Assembly, Collected, Message, Sink
-from edge.dicom.dimse.services import (
-    PROCESSING_FAILURE,
-    RESOURCE_LIMITATION,
-    SOP_CLASS_NOT_SUPPORTED,
-    UNRECOGNIZED_OPERATION,
-    Context,
-    Request,
-)
+from edge.dicom.dimse.messages import Assembly, Message, Sink
+from edge.dicom.dimse.services import Context
 from edge.dicom.intake import Intake
 from edge.dicom.offer import Offer, Patience
 from edge.dicom.pace import Pace
@@ -133,7 +127,7 @@ class Conversation:
             case told.DataReceived(values):
                 try:
                     for message in self._assembly.take(values):
-                        self._answer(message)
+                        self._message(message)
                 except InvalidCommand as invalid:
                     wrong_context = invalid.detail == "presentation_context_not_accepted"
                     self._break_off(
@@ -176,7 +170,7 @@ class Conversation:
     def _sink_for(self, context: Context, command: CommandSet) -> Sink:
         assert self.session is not None, "nothing but an association brings messages"
         if not self._offer.stores(context, command):
-            return Collected(self._offer.services.most_data_set_bytes)
+            return self._offer.services.collected(command, context)
         named = command.sop_class_uid
         request = StoreRequest(
             sop_class_uid=named if usable_uid(named) else context.abstract_syntax,
@@ -184,6 +178,13 @@ class Conversation:
             transfer_syntax_uid=context.transfer_syntax,
         )
         return self._intake.deposit(self.session, request)
+
+    def _message(self, message: Message) -> None:
+        try:
+            self._answer(message)
+        finally:
+            if isinstance(message.sink, Collected):
+                message.sink.abandon()
 
     def _answer(self, message: Message) -> None:
         command = message.command
@@ -206,23 +207,14 @@ class Conversation:
             assert isinstance(sink, Deposit), "sink_for has made it"
             answer = sink.finish()
             return Response(answer.status, answer.comment)
-        if message.command.field == CommandField.C_STORE:
-            return Response(SOP_CLASS_NOT_SUPPORTED)
-        handler = self._offer.services.handler(message.command, message.context)
-        if handler is None:
-            return Response(UNRECOGNIZED_OPERATION)
-        collected = message.sink
         assert self.session is not None
-        if isinstance(collected, Collected) and collected.too_large:
-            return Response(RESOURCE_LIMITATION, "Data set is larger than this service takes")
-        try:
-            data_set = collected.content() if isinstance(collected, Collected) else b""
-            return handler(self.session, Request(message.command, message.context, data_set))
-        except MemoryError:
-            return Response(RESOURCE_LIMITATION, "Out of resources, send again later")
-        except Exception as error:  # noqa: BLE001 - boundary: the peer must get an answer
-            self._intake.tell(TaskFailed("service", where(error)))
-            return Response(PROCESSING_FAILURE, "Internal error")
+        collected = message.sink if isinstance(message.sink, Collected) else None
+        return self._offer.services.answer(
+            self.session, message.command, message.context, collected, self._service_failed
+        )
+
+    def _service_failed(self, error: Exception) -> None:
+        self._intake.tell(TaskFailed("service", where(error)))
 
     def _break_off(self, ending: str, detail: str, how: tuple[AbortSource, AbortReason]) -> None:
         """A-ABORT from this side; `ending` goes into the journal, `detail` into the metric."""
@@ -239,7 +231,7 @@ class Conversation:
     def _end(self, reason: str) -> None:
         """Closes the books, once: an instance that has begun is given up; no reason is a release."""
         sink = self._assembly.sink
-        if isinstance(sink, Deposit):
+        if isinstance(sink, Deposit | Collected):
             sink.abandon()
         session, self.session = self.session, None
         if session is None:

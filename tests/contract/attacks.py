@@ -14,14 +14,17 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
+from functools import cache
 
 from edge.dicom.dimse.command_set import NO_DATA_SET, CommandField, Element, write_command
 from edge.dicom.upper_layer.associate import AssociateRequest
 from edge.dicom.upper_layer.layer import UpperLayer
 from edge.dicom.upper_layer.pdu import data_pdus
 from edge.dicom.upper_layer.user_information import UserInformation
-from tests.contract.hostile import Hostile, nan_and_huge_geometry, zip_like
+from tests.contract.announcing import EXPLICIT, MPPS, begun, ended
+from tests.contract.hostile import Hostile, encoded, nan_and_huge_geometry, zip_like
 from tests.contract.receiving import CT
 from tests.contract.stranger import IMPLICIT, Stranger
 
@@ -71,6 +74,15 @@ def flood_of_echoes(port: int, done: threading.Event) -> None:
     command = write_command({**echo, Element.MESSAGE_ID: 1, Element.COMMAND_DATA_SET_TYPE: NO_DATA_SET})
     asked = data_pdus(1, command, is_command=True, max_pdu_bytes=0)
     _eight_times(port, done, asked * 1000, VERIFICATION)
+
+
+def flood_of_steps(port: int, done: threading.Event) -> None:
+    """Twelve associations that begin one procedure step after the other, each naming 7,000 instances."""
+    said = _long_step()
+    with ThreadPoolExecutor(12) as pool:
+        for number in range(12):
+            pool.submit(_steps, port, done, f"1.2.826.4.{number}", said)
+        done.wait(MOST_S)
 
 
 def idle_sockets(port: int, done: threading.Event) -> None:
@@ -131,6 +143,7 @@ ATTACKS: tuple[Attack, ...] = (
     endless_fragments,
     crumbs,
     flood_of_echoes,
+    flood_of_steps,
     idle_sockets,
     slow_senders,
     ten_thousand_contexts,
@@ -155,6 +168,32 @@ def _eight_times(port: int, done: threading.Event, content: bytes, abstract_synt
                 senders[place] = None
                 if sender is not None:
                     sender.close()
+
+
+def _steps(port: int, done: threading.Event, root: str, said: bytes) -> None:
+    """Each as soon as the one before was answered; where it is turned away it comes again."""
+    numbers = itertools.count()
+    for _ in _rounds(done):
+        with contextlib.suppress(OSError, AssertionError), closing(Stranger(port)) as one:
+            one.associate((1, MPPS, EXPLICIT))
+            one.socket.settimeout(MOST_S)
+            while not done.is_set():
+                step = {
+                    Element.COMMAND_FIELD: CommandField.N_CREATE,
+                    Element.AFFECTED_SOP_CLASS_UID: MPPS,
+                    Element.AFFECTED_SOP_INSTANCE_UID: f"{root}.{next(numbers)}",
+                }
+                one.ask(1, step, said)
+                assert one.status() in {0x0000, 0x0213}
+
+
+@cache
+def _long_step() -> bytes:
+    step = begun()
+    step.PerformedSeriesSequence = ended(
+        {"1.2.826.4": [f"1.2.826.4.{k:050d}" for k in range(7000)]}
+    ).PerformedSeriesSequence
+    return encoded(step)
 
 
 def _rounds(done: threading.Event, pause_s: float = PAUSE_S) -> Iterator[None]:

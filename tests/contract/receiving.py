@@ -96,7 +96,7 @@ def receiving(
     listeners = [Listener(chosen.host, port)]
     if tls is not None:
         listeners.append(Listener(chosen.host, tls.port, TlsGate(tls, RealClock(), events.append)))
-    services = (VERIFICATION, *Announcing(store, events.append).services())
+    services = (VERIFICATION, *Announcing(store, RealClock(), events.append).services())
     receiver = Receiver(chosen, store, RealClock(), events.append, services=services, listeners=listeners)
     receiver.start()
     done = threading.Event()

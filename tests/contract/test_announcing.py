@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
 from pydicom import Dataset
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
+from edge.dicom.dimse.command_set import CommandField, Element, write_command
 from edge.dicom.send_plan import MppsEnd, PhantomSource, SendPlan
 from edge.dicom.sender import run
+from edge.dicom.upper_layer.pdu import data_pdus
 from edge.domain.announcement import Announcement, Standing
 from edge.domain.arrival import AnnouncementReceived
 from edge.domain.identity import AssociationId
@@ -20,6 +23,7 @@ from edge.spool.inbox import Inbox
 from edge.telemetry.events import AnnouncementKept, AnnouncementRefused
 from tests.contract.announcing import IAN, MPPS, Teller, available, begun, ended
 from tests.contract.receiving import SMALL, RealClock, Running, receiving
+from tests.contract.stranger import IMPLICIT, Stranger
 from tests.fakes.clock import FakeClock
 
 Start = Callable[..., Running]
@@ -141,6 +145,37 @@ def test_too_large_a_notice_is_refused_and_the_association_lives_on(start: Start
         endless = altered(ended(NAMED), CommentsOnThePerformedProcedureStep="x" * (1 << 20))
         assert status(scanner.set(endless, STEP)) == "0x0213"
         assert status(scanner.set(ended(NAMED), STEP)) == "0x0000"
+
+
+def test_large_notices_that_never_end_keep_out_large_ones_alone(start: Start) -> None:
+    """Five are begun and held at 1 MiB; there is room for four together."""
+    running = start()
+    names = {"1.2.3": [f"1.2.826.0.1.3680043.8.498.{k:036d}" for k in range(5000)]}
+    with Teller(running.port) as scanner, ExitStack() as held:
+        scanner.create(begun(), STEP)
+        for number in range(5):
+            one = held.enter_context(closing(Stranger(running.port)))
+            one.associate((1, MPPS, IMPLICIT))
+            one.socket.sendall(_never_ending(f"1.2.{number}"))
+        time.sleep(0.3)
+        assert status(scanner.set(ended(names), STEP)) == "0x0213"
+        assert status(scanner.set(ended({"1.2.3": ["1.2.3.1"]}, "IN PROGRESS"), STEP)) == "0x0000"
+        held.close()
+        time.sleep(0.3)
+        assert status(scanner.set(ended(names), STEP)) == "0x0000"
+
+
+def _never_ending(uid: str) -> bytes:
+    command = {
+        Element.COMMAND_FIELD: CommandField.N_CREATE,
+        Element.AFFECTED_SOP_CLASS_UID: MPPS,
+        Element.AFFECTED_SOP_INSTANCE_UID: uid,
+        Element.MESSAGE_ID: 1,
+        Element.COMMAND_DATA_SET_TYPE: 0,
+    }
+    whole = data_pdus(1, bytes(65536), is_command=False, max_pdu_bytes=0)
+    unfinished = whole[:11] + b"\0" + whole[12:]
+    return data_pdus(1, write_command(command), is_command=True, max_pdu_bytes=0) + 16 * unfinished
 
 
 def test_a_full_disk_is_said_and_the_step_may_be_told_again(start: Start) -> None:

@@ -32,24 +32,6 @@ class Message:
     sink: Sink | None
 
 
-class Collected:
-    """A small data set in memory; what is beyond `most_bytes` is counted and dropped."""
-
-    def __init__(self, most_bytes: int) -> None:
-        self._most_bytes = most_bytes
-        self._content = bytearray()
-        self.too_large = False
-
-    def write(self, *fragments: memoryview) -> None:
-        for fragment in fragments:
-            self.too_large = self.too_large or len(self._content) + len(fragment) > self._most_bytes
-            if not self.too_large:
-                self._content += fragment
-
-    def content(self) -> bytes:
-        return bytes(self._content)
-
-
 class Assembly:
     """The messages of one association: command and data set of one after the other, never mixed.
 
