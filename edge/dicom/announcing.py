@@ -17,6 +17,8 @@ from edge.telemetry.events import AnnouncementKept, AnnouncementRefused, Happeni
 
 # Two associations of one scanner that change one step at the same time; more tries would be a fault.
 _ATTEMPTS = 3
+# Each repeats what those before it named; a scanner that says one for each series or each image has fewer.
+_MOST_WORDS = 1000
 
 DUPLICATE = NoticeAnswer(
     NoticeStatus.DUPLICATE_SOP_INSTANCE, "duplicate_sop_instance", "The SOP Instance UID is known"
@@ -29,18 +31,24 @@ CHANGED_MEANWHILE = NoticeAnswer(
     NoticeStatus.PROCESSING_FAILURE, "changed_meanwhile", "Another association is changing this step"
 )
 
+TOO_MANY_WORDS = NoticeAnswer(
+    NoticeStatus.RESOURCE_LIMITATION, "too_many_words", "Changed too often, only its end is still taken"
+)
+
 
 class AnnouncementStore(Protocol):
     """Durable when a call returns, safe from many threads; raises InboxFull or OSError as InstanceStore.
 
     `announce` writes what `announcement` is the latest word of, unless that is no longer `after`: then
-    it returns False and changes nothing. `after` None is an object that must not be known yet.
+    it returns False and changes nothing. `after` None is an object that must not be known yet. `words`
+    says how many there are of one object.
     """
 
     def announce(
         self, association_id: AssociationId, announcement: Announcement, *, after: Announcement | None
     ) -> bool: ...
     def announcement(self, uid: str) -> Announcement | None: ...
+    def words(self, uid: str) -> int: ...
 
 
 class Announcing:
@@ -111,6 +119,10 @@ class Announcing:
                 return UNKNOWN
             with self._decoding.turn():
                 made = procedure_step.changed(before, request.data_set, request.context.transfer_syntax)
-            if isinstance(made, NoticeAnswer) or self._store.announce(association_id, made, after=before):
+            if isinstance(made, NoticeAnswer) or made == before:
+                return made
+            if not made.over and self._store.words(made.uid) >= _MOST_WORDS:
+                return TOO_MANY_WORDS
+            if self._store.announce(association_id, made, after=before):
                 return made
         return CHANGED_MEANWHILE

@@ -16,6 +16,8 @@ LATEST = """
 SELECT announcement FROM entry WHERE kind = 'announcement_received' AND sop_instance_uid = ?
 ORDER BY sequence DESC LIMIT 1"""
 
+WORDS = "SELECT count(*) FROM entry WHERE kind = 'announcement_received' AND sop_instance_uid = ?"
+
 
 def append(
     connection: sqlite3.Connection, association_id: AssociationId, at: float, announcement: Announcement
@@ -29,6 +31,12 @@ def latest(connection: sqlite3.Connection, uid: str) -> Announcement | None:
     """What `uid` says by now; None when it is not known."""
     row = connection.execute(LATEST, (uid,)).fetchone()
     return None if row is None else announcement_of(uid, row[0])
+
+
+def words(connection: sqlite3.Connection, uid: str) -> int:
+    """How often `uid` has said something new."""
+    (count,) = connection.execute(WORDS, (uid,)).fetchone()
+    return int(count)
 
 
 def announcement_of(uid: str, text: str) -> Announcement:

@@ -18,7 +18,7 @@ from edge.domain.arrival import StoredInstance
 from edge.domain.identity import AssociationId, SopInstanceUID
 from edge.errors import InboxFull, ShedLoad
 from edge.ports import Clock
-from edge.spool.announcement_rows import append, latest
+from edge.spool.announcement_rows import append, latest, words
 from edge.spool.continuity import HighWater, go_on_after, last_number
 from edge.spool.database import Writer
 from edge.spool.files import private_folder
@@ -188,6 +188,11 @@ class Entries:
         """Its latest word."""
         with self._writer.reading() as connection:
             return latest(connection, uid)
+
+    def words(self, uid: str) -> int:
+        """How many there are of it."""
+        with self._writer.reading() as connection:
+            return words(connection, uid)
 
     def first(self, uid: SopInstanceUID) -> StoredInstance | None:
         """What is kept under `uid`."""

@@ -18,6 +18,8 @@ from edge.spool.removals import Removals
 
 # Blanks must not be what brings the disk to its floor.
 _ROOM_FOR_BLANKS = 1 << 30
+# A row is no longer than the data set it was read from, 1 MiB at most, and its index takes less.
+_ROOM_FOR_A_WORD = 2 << 20
 _UNJOURNALED = "unjournaled"
 _SHARDS = tuple(f"{shard:02x}" for shard in range(256))
 
@@ -145,12 +147,16 @@ class Inbox:
         self, association_id: AssociationId, announcement: Announcement, *, after: Announcement | None
     ) -> bool:
         """See dicom.announcing.AnnouncementStore."""
+        self._disk.require_room(_ROOM_FOR_A_WORD)
         written = self._entries.announced(association_id, announcement, after)
         self._bell.ring()
         return written
 
     def announcement(self, uid: str) -> Announcement | None:
         return self._entries.announcement(uid)
+
+    def words(self, uid: str) -> int:
+        return self._entries.words(uid)
 
     def recover(self) -> Recovery:
         """Clears up after a crash; call it before the first association and before another process joins.

@@ -11,6 +11,7 @@ import pytest
 from pydicom import Dataset
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
+from edge.dicom import announcing
 from edge.dicom.dimse.command_set import CommandField, Element, write_command
 from edge.dicom.send_plan import MppsEnd, PhantomSource, SendPlan
 from edge.dicom.sender import run
@@ -192,6 +193,37 @@ def test_a_full_disk_is_said_and_the_step_may_be_told_again(start: Start) -> Non
         assert status(scanner.create(begun(), STEP)) == "0x0213"
         Full.room = True
         assert status(scanner.create(begun(), STEP)) == "0x0000"
+
+
+def test_below_the_floor_of_the_disk_nothing_is_announced(start: Start) -> None:
+    running = start(min_free_bytes=1 << 60)
+    with Teller(running.port) as scanner:
+        assert status(scanner.create(begun(), STEP)) == "0x0213"
+        assert status(scanner.create(available({"1.2.3": ["1.2.3.1"]}), "5.6", IAN)) == "0x0213"
+    assert journaled(running) == []
+
+
+def test_a_word_that_says_nothing_new_is_a_success_and_not_kept(start: Start) -> None:
+    running = start()
+    with Teller(running.port) as scanner:
+        scanner.create(begun(), STEP)
+        for _ in range(3):
+            assert status(scanner.set(ended(NAMED, "IN PROGRESS"), STEP)) == "0x0000"
+    assert len(journaled(running)) == 2
+
+
+def test_a_step_that_changes_for_ever_is_refused_until_its_end(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(announcing, "_MOST_WORDS", 4)
+    running = start()
+    with Teller(running.port) as scanner:
+        scanner.create(begun(), STEP)
+        longer = [ended({"1.2.3": [f"1.2.3.{k}" for k in range(n)]}, "IN PROGRESS") for n in range(1, 6)]
+        said = [status(scanner.set(one, STEP)) for one in longer]
+        assert said == ["0x0000"] * 3 + ["0x0213"] * 2
+        assert status(scanner.set(ended(NAMED), STEP)) == "0x0000"
+    assert len(journaled(running)) == 5
 
 
 def test_a_step_survives_the_receiver(tmp_path: Path, free_port: Callable[[], int]) -> None:
