@@ -5,7 +5,8 @@ They carry names; nothing of an element that is not asked for here is decoded, k
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager
 from io import BytesIO
 from typing import cast
 
@@ -45,7 +46,7 @@ def read(encoded: bytes, transfer_syntax_uid: str, keywords: Sequence[str]) -> D
         raise Refused(TOO_LARGE)
     if max(map(encoded.count, _ITEM_TAGS)) > _MOST_ITEMS:
         raise Refused(TOO_MANY_ITEMS)
-    try:
+    with _decoding():
         found = read_dataset(
             BytesIO(encoded),
             is_implicit_VR=transfer_syntax_uid == _IMPLICIT_LITTLE_ENDIAN,
@@ -54,8 +55,6 @@ def read(encoded: bytes, transfer_syntax_uid: str, keywords: Sequence[str]) -> D
         )
         for keyword in keywords:
             _ = found.get(keyword)  # sequences are decoded when they are asked for
-    except Exception as error:
-        raise Refused(UNDECODABLE) from error
     return found
 
 
@@ -63,7 +62,8 @@ def required(data_set: Dataset, keyword: str) -> str:
     """Text that must be there; raises Refused with 0x0120 or 0x0121."""
     if keyword not in data_set:
         raise Refused(_missing(keyword))
-    value = text(data_set, keyword)
+    with _decoding():
+        value = text(data_set, keyword)
     if not value:
         raise Refused(_empty(keyword))
     return value
@@ -79,7 +79,8 @@ def required_uid(data_set: Dataset, keyword: str) -> str:
 
 def items(data_set: Dataset, keyword: str) -> tuple[Dataset, ...]:
     """Those of a sequence, none when it is absent or empty; raises Refused for what is no sequence."""
-    value = cast("object", data_set.get(keyword))
+    with _decoding():
+        value = cast("object", data_set.get(keyword))
     if value is None or value == "":
         return ()
     found = tuple(cast("Iterable[object]", value)) if not isinstance(value, str | bytes) else (value,)
@@ -108,6 +109,15 @@ def series_uid(item: Dataset) -> SeriesInstanceUID:
 def invalid(keyword: str) -> NoticeAnswer:
     """0x0106; the comment names the attribute and never its value."""
     return NoticeAnswer(NoticeStatus.INVALID_ATTRIBUTE_VALUE, "invalid_attribute", f"Invalid: {keyword}")
+
+
+@contextmanager
+def _decoding() -> Generator[None]:
+    """Whatever pydicom raises is a refusal; elements of items it decodes only when they are asked for."""
+    try:
+        yield
+    except Exception as error:
+        raise Refused(UNDECODABLE) from error
 
 
 def _missing(keyword: str) -> NoticeAnswer:

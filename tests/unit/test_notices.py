@@ -53,6 +53,15 @@ def test_any_damage_to_a_real_one_gives_an_answer_and_keeps_no_name(data: st.Dat
         assert "SECRET" not in repr(found)
 
 
+def test_an_item_with_an_element_of_no_known_kind_is_undecodable() -> None:
+    whole = encoded(begun(), EXPLICIT)
+    place = whole.index(b"\x20\x00\x0d\x00UI")
+    damaged = whole[:place] + b"\x20\x00\x0d\x00ZZ" + whole[place + 6 :]
+    refused = procedure_step.created("1.2", damaged, EXPLICIT)
+    assert isinstance(refused, NoticeAnswer)
+    assert refused.reason == "undecodable"
+
+
 def test_nesting_without_end_is_undecodable() -> None:
     endless = b"\x40\x00\x40\x03SQ\0\0\xff\xff\xff\xff\xfe\xff\x00\xe0\xff\xff\xff\xff" * 10_000
     refused = procedure_step.changed(IN_PROGRESS, endless, EXPLICIT)
