@@ -104,11 +104,14 @@ class Connection:
         with suppress(OSError):
             socket.socket.shutdown(self._socket, socket.SHUT_WR)
 
-    def interrupt(self) -> None:
-        """Ends the wait for the peer, from any thread: what is there is still received, and then 0."""
+    def interrupt(self, *, sending: bool = False) -> None:
+        """Ends the wait for the peer, from any thread: what is there is still received, and then 0.
+
+        With `sending` also a wait for the peer to take what is sent to it, and nothing more goes out.
+        """
         self._interrupted = True
         with suppress(OSError):
-            socket.socket.shutdown(self._socket, socket.SHUT_RD)
+            socket.socket.shutdown(self._socket, socket.SHUT_RDWR if sending else socket.SHUT_RD)
 
     def close(self) -> None:
         self._socket.close()

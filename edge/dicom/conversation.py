@@ -58,9 +58,10 @@ class Conversation:
         self._connection.interrupt()
 
     def turn_away(self, reason: str) -> None:
-        """The same for a stranger, whose own end of the connection is not waited for."""
+        """The same for a stranger, who is neither waited for nor told."""
         self._at_once = True
-        self.stop(reason)
+        self.stopped = self.stopped or reason
+        self._connection.interrupt(sending=True)
 
     def run(self) -> None:
         """Never raises: what nobody expected ends this association alone."""
@@ -95,7 +96,9 @@ class Conversation:
                     self._silent()
             sending = layer.bytes_to_send()
             if sending:
-                connection.send(sending, self._patience.idle_s)
+                # A stranger has no more time to take an answer than to ask.
+                stranger = self.session is None
+                connection.send(sending, self._patience.artim_s if stranger else self._patience.idle_s)
                 if layer.state is State.AWAITING_CLOSE:
                     connection.say_no_more()
 

@@ -145,7 +145,7 @@ def test_while_those_told_to_go_are_still_there_no_more_come_in(
     port = free_port()
     with receiving(tmp_path / "state", port, artim_timeout_s=LONG_S, idle_timeout_s=LONG_S) as running:
         with monkeypatch.context() as deaf:
-            deaf.setattr(Connection, "interrupt", lambda _: None)
+            deaf.setattr(Connection, "interrupt", lambda *_, **__: None)
             came = crowd(port, MOST_WITH_LEAVING + 8)
             until(lambda: alive(came) == MOST_WITH_LEAVING)
             assert alive(came[:MOST_WITH_LEAVING]) == MOST_WITH_LEAVING
@@ -177,6 +177,46 @@ def test_artim_ends_for_one_that_sends_data_after_its_release(
         one.hear()
         data = b"\x04\0" + (46).to_bytes(4, "big") + (42).to_bytes(4, "big") + b"\1\0" + bytes(40)
         assert 0.4 < hung_up_on(one.socket, data * 1000) < 10
+
+
+def test_who_has_no_association_has_as_long_to_take_an_answer_as_to_ask(
+    tmp_path: Path, free_port: Callable[[], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits: list[float] = []
+    send = Connection.send
+
+    def noting(connection: Connection, content: bytes, timeout_s: float) -> None:
+        limits.append(timeout_s)
+        send(connection, content, timeout_s)
+
+    monkeypatch.setattr(Connection, "send", noting)
+    with (
+        receiving(tmp_path / "state", free_port(), artim_timeout_s=7.0, idle_timeout_s=60.0) as running,
+        closing(Stranger(running.port)) as rejected,
+        closing(Stranger(running.port)) as admitted,
+    ):
+        rejected.associate(protocol_version=2)
+        admitted.associate()
+        admitted.ask(1, {Element.COMMAND_FIELD: CommandField.N_ACTION})
+        assert admitted.status() == 0x0211
+        admitted.layer.release()
+        admitted.socket.sendall(admitted.layer.bytes_to_send())
+        admitted.hear()
+    assert limits == [7.0, 60.0, 60.0, 7.0]
+
+
+def test_one_that_is_turned_away_is_not_waited_for_in_the_middle_of_an_answer() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening, socket.socket() as theirs:
+        theirs.connect(listening.getsockname())
+        ours, _ = listening.accept()
+        with closing(Connection(ours, "127.0.0.1", None, time.monotonic)) as connection:
+            turning_away = threading.Timer(0.2, connection.interrupt, kwargs={"sending": True})
+            turning_away.start()
+            began = time.monotonic()
+            with pytest.raises(BrokenPipeError):
+                connection.send(bytes(64 << 20), LONG_S)
+            assert time.monotonic() - began < 10
+            turning_away.join()
 
 
 def test_one_that_takes_its_answers_slowly_gains_no_time_by_it() -> None:
