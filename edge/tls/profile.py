@@ -1,7 +1,9 @@
 """Contexts of the profile: TLS 1.2 or newer, forward secrecy, authenticated encryption, both sides known.
 
 RFC 9325: 3.1.1 versions, 3.3 no compression, 3.5 no renegotiation, 4.2 suites of TLS 1.2. Suites of
-TLS 1.3 are all fit. Tickets are off, so that each connection proves its certificate anew.
+TLS 1.3 are all fit. Tickets are off, so a connection proves its certificate anew; but for one of TLS 1.2
+that resumes, by id, the session of another that is still open (Python's ssl cannot turn that off): it stays
+bound to the certificate which that one proved.
 """
 
 from __future__ import annotations

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from ssl import SSLSession, SSLSocket, TLSVersion
 
 import pytest
 from pynetdicom import AE
 
 from edge.cli import main
+from edge.dicom.upper_layer import events as told
+from edge.dicom.upper_layer.associate import AssociateRequest
+from edge.dicom.upper_layer.layer import UpperLayer
+from edge.dicom.upper_layer.user_information import UserInformation
 from edge.domain.arrival import AssociationReleased, InstanceStored
 from edge.telemetry.events import AssociationRejected
 from edge.telemetry.tls_events import CertificatesReplaced, TlsHandshakeFailed
@@ -95,8 +101,8 @@ def test_failed_handshakes_are_told_and_hold_up_nobody(both: Both) -> None:
     plain = dcmtk("echoscu", "-aet", "OLD_CR", "-aec", "EDGE", "127.0.0.1", both.tls_port)
     assert plain.returncode != 0
     assert both.echo("CT_1", SCANNER) == 0
-    told = {e.reason for e in both.running.events if isinstance(e, TlsHandshakeFailed)}
-    assert {"version_too_low", "not_tls"} <= told
+    reasons = {e.reason for e in both.running.events if isinstance(e, TlsHandshakeFailed)}
+    assert {"version_too_low", "not_tls"} <= reasons
 
 
 def test_our_own_scanner_speaks_tls_too(both: Both, capsys: pytest.CaptureFixture[str]) -> None:
@@ -112,6 +118,46 @@ def test_our_own_scanner_speaks_tls_too(both: Both, capsys: pytest.CaptureFixtur
     stranger = both.lab.pair(OTHER).certificate_file
     assert send("CT_1", stranger, SCANNER) == 69, "a receiver of another authority is not trusted"
     assert send("CT_1", both.lab.folder / "none.pem", SCANNER) == 78
+
+
+@pytest.mark.parametrize("version", [TLSVersion.TLSv1_2, TLSVersion.TLSv1_3])
+def test_who_resumes_a_session_is_bound_to_the_certificate_that_made_it(
+    both: Both, version: TLSVersion
+) -> None:
+    """By session id, while its first connection is open: Python's ssl has nothing to forbid that."""
+    context = client_context(both.lab.ca)
+    context.minimum_version = context.maximum_version = version
+    pair = both.lab.pair(SCANNER)
+    show_certificate(context, pair.certificate_file, pair.key_file)
+
+    def connected(session: SSLSession | None = None) -> SSLSocket:
+        plain = socket.create_connection(("127.0.0.1", both.tls_port), timeout=10)
+        return context.wrap_socket(plain, server_hostname="127.0.0.1", session=session)
+
+    def asked(encrypted: SSLSocket, title: str) -> told.Indication:
+        layer = UpperLayer(max_pdu_bytes=16384)
+        user = UserInformation(max_pdu_bytes=16384)
+        layer.connect(AssociateRequest("EDGE", title, ((1, CT, ("1.2.840.10008.1.2",)),), user))
+        layer.connected()
+        encrypted.sendall(layer.bytes_to_send())
+        (answer,) = layer.receive(encrypted.recv(65536))
+        return answer
+
+    with connected() as first:
+        assert isinstance(asked(first, "CT_1"), told.AssociationConfirmed)
+        session = first.session
+        with connected(session) as one, connected(session) as other:
+            assert {one.session_reused, other.session_reused} == {version is TLSVersion.TLSv1_2}
+            assert isinstance(asked(one, "CT_2"), told.AssociationRejected)
+            assert isinstance(asked(other, "CT_1"), told.AssociationConfirmed)
+    assert AssociationRejected(NOT_RECOGNIZED, "127.0.0.1", "other_certificate") in both.running.events
+    deadline = time.monotonic() + 10
+    while True:
+        with connected(session) as late:
+            if not late.session_reused:
+                return
+        assert time.monotonic() < deadline, "its first connection is closed"
+        time.sleep(0.05)
 
 
 def test_certificates_are_replaced_without_dropping_an_association(both: Both) -> None:
