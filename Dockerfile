@@ -45,7 +45,7 @@ LABEL org.opencontainers.image.title="edge" \
 USER 10001:10001
 WORKDIR /var/lib/edge
 VOLUME /var/lib/edge
-EXPOSE 11112 9108 9109
+EXPOSE 11112 2762 9108 9109
 # urllib raises for anything but 2xx, and so the check exits 1. A proxy must not answer for us.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=300s --retries=3 \
     CMD ["python3", "-c", "import os, urllib.request as r; o = r.build_opener(r.ProxyHandler({})); [o.open(u, timeout=2).close() for u in os.environ['HEALTHZ_URLS'].split()]"]
