@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import socket
+import struct
 import sys
 import threading
 import time
@@ -23,7 +24,7 @@ from edge.dicom.upper_layer.associate import AssociateRequest
 from edge.dicom.upper_layer.layer import UpperLayer
 from edge.dicom.upper_layer.pdu import data_pdus
 from edge.dicom.upper_layer.user_information import UserInformation
-from tests.contract.announcing import EXPLICIT, MPPS, begun, ended
+from tests.contract.announcing import EXPLICIT, MPPS, begun
 from tests.contract.hostile import Hostile, encoded, nan_and_huge_geometry, zip_like
 from tests.contract.receiving import CT
 from tests.contract.stranger import IMPLICIT, Stranger
@@ -77,10 +78,10 @@ def flood_of_echoes(port: int, done: threading.Event) -> None:
 
 
 def flood_of_steps(port: int, done: threading.Event) -> None:
-    """Twelve associations that begin one procedure step after the other, each naming 7,000 instances."""
+    """Eight associations that begin one procedure step after the other, each naming 7,000 instances."""
     said = _long_step()
-    with ThreadPoolExecutor(12) as pool:
-        for number in range(12):
+    with ThreadPoolExecutor(8) as pool:
+        for number in range(8):
             pool.submit(_steps, port, done, f"1.2.826.4.{number}", said)
         done.wait(MOST_S)
 
@@ -189,11 +190,22 @@ def _steps(port: int, done: threading.Event, root: str, said: bytes) -> None:
 
 @cache
 def _long_step() -> bytes:
-    step = begun()
-    step.PerformedSeriesSequence = ended(
-        {"1.2.826.4": [f"1.2.826.4.{k:050d}" for k in range(7000)]}
-    ).PerformedSeriesSequence
-    return encoded(step)
+    """Put together here: with pydicom the attack would begin when the scanner is done."""
+    head = encoded(begun())
+    assert head.endswith(b"\x40\x00\x40\x03SQ" + bytes(6)), "the empty sequence of what was performed"
+    names = (f"1.2.826.4.{k:050d}".encode() for k in range(7000))
+    references = _sequence(0x0008, 0x1140, *(_uid(0x0008, 0x1155, name) for name in names))
+    series = _uid(0x0020, 0x000E, b"1.2.826.4.") + references
+    return head[:-12] + _sequence(0x0040, 0x0340, series)
+
+
+def _uid(group: int, element: int, uid: bytes) -> bytes:
+    return struct.pack("<HH2sH", group, element, b"UI", len(uid)) + uid
+
+
+def _sequence(group: int, element: int, *items: bytes) -> bytes:
+    content = b"".join(struct.pack("<HHL", 0xFFFE, 0xE000, len(item)) + item for item in items)
+    return struct.pack("<HH4sL", group, element, b"SQ", len(content)) + content
 
 
 def _rounds(done: threading.Event, pause_s: float = PAUSE_S) -> Iterator[None]:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge.domain.arrival import InstanceStored, StoredInstance
+from edge.domain.arrival import Arrival, InstanceStored, StoredInstance
 from edge.spool.journal import InboxJournal
 from tests.contract.spool_child import ROOT
 
@@ -30,13 +30,15 @@ class ReceiveProcess:
         (line,) = (x for x in status if x.startswith("VmHWM:"))
         return int(line.split()[1]) / 1024
 
-    def stored(self) -> list[StoredInstance]:
+    def journal(self) -> list[Arrival]:
         journal = InboxJournal(self.state_dir)
         try:
-            entries = list(journal.after(0, 1_000_000))
+            return list(journal.after(0, 1_000_000))
         finally:
             journal.close()
-        return [e.instance for e in entries if isinstance(e, InstanceStored)]
+
+    def stored(self) -> list[StoredInstance]:
+        return [e.instance for e in self.journal() if isinstance(e, InstanceStored)]
 
 
 @contextmanager
