@@ -14,22 +14,15 @@ _REST = 3.0
 
 
 class DecodingTurns:
-    """The next turn begins no sooner than three times after the last one what that one worked.
+    """After each turn a rest of three times its length, which only who wants the next one waits for.
 
-    However many associations there are, one data set is taken apart in memory. `worked` are the seconds
-    of processor of the calling thread; a wait for it is no work.
+    However many associations there are, one data set is taken apart in memory. Its length is what the clock
+    says and not what it worked: also while it waits for a processor it may hold Python's lock.
     """
 
-    def __init__(
-        self,
-        clock: Clock,
-        *,
-        wait: Callable[[float], None] = time.sleep,
-        worked: Callable[[], float] = time.thread_time,
-    ) -> None:
+    def __init__(self, clock: Clock, *, wait: Callable[[float], None] = time.sleep) -> None:
         self._now = clock.monotonic
         self._wait = wait
-        self._worked = worked
         self._lock = threading.Lock()
         self._free_at = clock.monotonic()
 
@@ -40,8 +33,9 @@ class DecodingTurns:
             early_s = self._free_at - self._now()
             if early_s > 0:
                 self._wait(early_s)
-            before = self._worked()
+            began = self._now()
             try:
                 yield
             finally:
-                self._free_at = self._now() + _REST * (self._worked() - before)
+                ended = self._now()
+                self._free_at = ended + _REST * (ended - began)
