@@ -21,7 +21,8 @@ from model_repo.ct_head_hemorrhage.training.scenes import draw_scene, render
 
 FIRST_PHANTOM = 5001
 STREAM = 880_001
-COVERAGE_MM = 145.0
+# Below the lowest slice of a head that training draws, and above its inner table up to the skin.
+BELOW_MM, ABOVE_MM = 4.0, 14.0
 SIZE, PIXEL_MM = 208, 1.1
 
 
@@ -46,8 +47,8 @@ def series(i: int, seed: int, average: Head | None) -> SyntheticHead:
     scene = draw_scene(head, rng, kinds)
     thickness = float(rng.choice([2.5, 4.0, 5.0, 5.0, 6.0]))
     recon = draw_reconstruction(rng, thickness, PIXEL_MM)
-    count = int(COVERAGE_MM / thickness)
-    z_mm = head.lowest_mm - 4.0 + thickness * np.arange(count)
+    z_mm = np.arange(head.lowest_mm - BELOW_MM, scene.vertex_mm() + ABOVE_MM, thickness)
+    count = len(z_mm)
     middle = (float(rng.normal(-2, 8)), float(rng.normal(0, 7)))
     images, labels = [], np.zeros((count, SIZE, SIZE), np.uint8)
     blood_ml = dict.fromkeys(BleedType, 0.0)

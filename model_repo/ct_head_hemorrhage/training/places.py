@@ -38,6 +38,8 @@ def _epidural(head: Head, rng: Rng, small: bool, surface: Field, hu: float) -> B
     mixed = float(rng.choice([0, 0, rng.uniform(5, 30)]))
     push = float(rng.uniform(0.5, 1.0))
     size_mm = (t, width, width)
+    # Paler swirls are fresh blood amid clot, and clot is dense.
+    hu = max(hu, 35.0 + mixed)
     return Blood("epidural", surface, size_mm, hu, _phases(rng), _inward(surface), mixed=mixed, push=push)
 
 
@@ -74,9 +76,9 @@ def _subdural(head: Head, rng: Rng, small: bool, surface: Field, hu: float) -> B
 
 def _subarachnoid(head: Head, rng: Rng, small: bool, surface: Field, hu: float) -> Blood:
     centre = surface + _inward(surface) * rng.uniform(0, 12)
-    if rng.random() < 0.35:
+    if rng.random() < 0.4:
         centre = np.array([rng.normal(0, 12), rng.normal(-16, 12), rng.normal(-16, 8)])
-    r = float(rng.uniform(8, 22) if small else rng.uniform(20, 70))
+    r = float(rng.uniform(9, 22) if small else rng.uniform(20, 70))
     size_mm = (r, r * float(rng.uniform(0.7, 1.3)), r * float(rng.uniform(0.6, 1.1)))
     fill = float(rng.uniform(0.85, 1.0))
     # Thinner than this it is as dense as brain, and then neither a radiologist nor a network could tell.

@@ -65,12 +65,11 @@ def draw_sample(heads: Heads, rng: np.random.Generator, share_with_blood: float 
     )
     spacing = thickness * float(rng.uniform(0.8, 1.15))
     lone = rng.random() < 0.12
-    top = float(head.origin_zyx_mm[0] + head.spacing_zyx_mm[0] * head.fields_zyxc.shape[0])
-    z = float(rng.uniform(head.lowest_mm - 12, min(top, 85.0)))
+    z = float(rng.uniform(head.lowest_mm - 12, scene.vertex_mm() + 12.0))
     if kinds and rng.random() < 0.93:
         aimed = scene.bleeds[int(rng.integers(len(kinds)))]
         reach = 0.35 * min(max(aimed.size_mm[2], 3.0), 40.0)
-        z = float(scene.scanner_mm(aimed.centre)[2] + rng.uniform(-reach, reach))
+        z = float(scene.scanner_mm(aimed.centre[None])[0, 2] + rng.uniform(-reach, reach))
     r = draw_reconstruction(rng, thickness)
     middle = (float(rng.normal(-2, 9)), float(rng.normal(0, 7)))
     images = []
