@@ -15,9 +15,21 @@ Rng = np.random.Generator
 def draw_blood(kind: str, head: Head, rng: Rng, small: bool | None = None) -> Blood:
     """One bleed of a type at a place where such bleeds occur in this head."""
     small = rng.random() < 0.35 if small is None else small
-    surface = head.surface_xyz_mm[rng.integers(len(head.surface_xyz_mm))]
+    surface = _on_vault(head, rng) if kind in ("epidural", "subdural") else _anywhere(head, rng)
     hu = float(np.clip(rng.normal(64, 9), 45, 88))
     return _BY_TYPE[kind](head, rng, small, surface, hu)
+
+
+def _anywhere(head: Head, rng: Rng) -> Field:
+    return head.surface_xyz_mm[rng.integers(len(head.surface_xyz_mm))]
+
+
+def _on_vault(head: Head, rng: Rng) -> Field:
+    """Not on the floor of the middle fossa, where the inner table of an average head is anything but sure."""
+    while True:
+        surface = _anywhere(head, rng)
+        if surface[2] > -28 or surface[1] > 30:
+            return surface
 
 
 def _phases(rng: Rng) -> Field:
@@ -39,7 +51,7 @@ def _epidural(head: Head, rng: Rng, small: bool, surface: Field, hu: float) -> B
     push = float(rng.uniform(0.5, 1.0))
     size_mm = (t, width, width)
     # Paler swirls are fresh blood amid clot, and clot is dense.
-    hu = max(hu, 35.0 + mixed)
+    hu = max(hu, 42.0 + mixed)
     return Blood("epidural", surface, size_mm, hu, _phases(rng), _inward(surface), mixed=mixed, push=push)
 
 
