@@ -125,7 +125,9 @@ class Contrast:
         return hu + self.strength * (0.06 * (f[:, DEPTH] > 0) * (1 - f[:, VENTRICLE]) + 0.8 * dots)
 
 
-def draw_decoys(head: Head, rng: np.random.Generator) -> list[Ball | Sheets | Vessels | Contrast]:
+def draw_decoys(
+    head: Head, rng: np.random.Generator, contrast_share: float = 0.06
+) -> list[Ball | Sheets | Vessels | Contrast]:
     """What this head has; most have something."""
     phases = rng.uniform(0, 6.28, 3).astype(np.float32)
     drawn: list[Ball | Sheets | Vessels | Contrast] = []
@@ -137,7 +139,7 @@ def draw_decoys(head: Head, rng: np.random.Generator) -> list[Ball | Sheets | Ve
     def inside() -> Field:
         return head.inside_xyz_mm[rng.integers(len(head.inside_xyz_mm))]
 
-    contrast = rng.random() < 0.06
+    contrast = rng.random() < contrast_share
     if rng.random() < (0.9 if head.name == "template" else 0.35):
         dense = rng.random() < 0.3
         drawn.append(

@@ -29,7 +29,7 @@ class Reconstruction:
 
 
 def draw_reconstruction(
-    rng: np.random.Generator, thickness_mm: float, pixel_mm: float = 1.0
+    rng: np.random.Generator, thickness_mm: float, pixel_mm: float = 1.0, metal_share: float = 0.02
 ) -> Reconstruction:
     noise = (
         float(np.clip(rng.lognormal(1.05, 0.5) * (4.0 / max(thickness_mm, 0.8)) ** 0.35, 0.8, 14))
@@ -47,7 +47,7 @@ def draw_reconstruction(
         padding_hu=int(rng.choice([-1024, -1000, -2048, -3024, -200])),
         fov_px=float(rng.uniform(105, 140)) / pixel_mm,
         holder=float(rng.random() < 0.5),
-        metal=float(rng.uniform(20, 120)) if rng.random() < 0.02 else 0.0,
+        metal=float(rng.uniform(20, 120)) if rng.random() < metal_share else 0.0,
     )
 
 
