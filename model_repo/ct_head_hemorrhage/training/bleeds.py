@@ -81,7 +81,7 @@ class Blood:
             # So does the other side of the tentorium, which begins behind the petrous ridges.
             above = np.float32(np.sign(self.centre[2] - roof(self.centre[None])[0] + 1e-3))
             other = other + np.maximum((roof(p) - p[:, 2]) * above, 0.0) * (p[:, 1] > 8)
-            # Over the hemisphere it ends at the lateral wall of the middle fossa: it neither lines its floor nor clivus.
+            # Over a hemisphere it ends at the side of the middle fossa: floor and clivus are not lined by it.
             if above > 0:
                 other = other + np.maximum(np.clip(-1.5 * (p[:, 2] + 5), 0, 40) - np.abs(p[:, 0]), 0.0)
             return np.where(reach < 1, depth - t * taper, np.float32(9.0)) + other

@@ -19,10 +19,8 @@ from numpy.typing import NDArray
 
 from edge.evaluation.statistics import proportion
 from edge.imaging.phantom import BleedType
-from model_repo.ct_head_hemorrhage.training.anatomy import template_head
 from model_repo.ct_head_hemorrhage.training.bleeds import TYPES
-from model_repo.ct_head_hemorrhage.training.heldout import PIXEL_MM, series
-from model_repo.ct_head_hemorrhage.training.samples import default_data
+from model_repo.ct_head_hemorrhage.training.heldout import average_head, generator_digest, series
 
 FOLDER = Path(__file__).resolve().parents[1]
 CHOOSE, REPORT = 1, 2
@@ -69,11 +67,10 @@ class Answer:
 
 
 def kept_series(folder: Path, seed: int, i: int) -> Path:
-    """The file of one series, drawn when it is not there yet."""
-    path = folder / f"{seed}-{i:04}.npz"
+    """The file of one series of the generator as it is, drawn when it is not there yet."""
+    path = folder / f"{seed}-{i:04}-{generator_digest()}.npz"
     if not path.exists():
-        data = default_data() / "ct-template"
-        head = series(i, seed, template_head(data) if data.is_dir() else None)
+        head = series(i, seed, average_head())
         scan = head.phantom
         truth = [scan.blood_ml[t] for t in BleedType]
         folder.mkdir(parents=True, exist_ok=True)
@@ -84,6 +81,9 @@ def kept_series(folder: Path, seed: int, i: int) -> Path:
             labels=scan.labels_zyx,
             truth_ml=truth,
             thickness=scan.acquisition.spacing_mm,
+            pixel_mm=scan.acquisition.pixel_spacing_mm,
+            positions=scan.image_positions_lps_mm,
+            sides=[head.sides.get(t, "") for t in BleedType],
             group=head.group,
         )
         part.replace(path)
@@ -93,7 +93,8 @@ def kept_series(folder: Path, seed: int, i: int) -> Path:
 def ask(session: ort.InferenceSession, path: Path) -> Answer:
     """The model's answers for every slice of a series, with its neighbours."""
     with np.load(path) as kept:
-        hu, labels, thickness = kept["hu"], kept["labels"], float(kept["thickness"])
+        hu, labels = kept["hu"], kept["labels"]
+        thickness, pixel_mm = float(kept["thickness"]), float(kept["pixel_mm"])
         truth, group = kept["truth_ml"], str(kept["group"])
     said = []
     areas = np.zeros((len(MASK_THRESHOLDS), len(hu), len(TYPES)))
@@ -101,12 +102,12 @@ def ask(session: ort.InferenceSession, path: Path) -> Answer:
     wanted = labels[:, None] == np.arange(1, len(TYPES) + 1)[:, None, None]
     for k in range(len(hu)):
         slab = hu[[max(k - 1, 0), k, min(k + 1, len(hu) - 1)]][np.newaxis]
-        spacing = np.full((1, 2), PIXEL_MM, np.float32)
+        spacing = np.full((1, 2), pixel_mm, np.float32)
         probability, mask = session.run(None, {"slab_hu": slab, "pixel_spacing_mm": spacing})
         said.append(probability[0])
         for m, threshold in enumerate(MASK_THRESHOLDS):
             found = mask[0] >= np.ceil(threshold * 255)
-            areas[m, k] = found.sum((1, 2)) * PIXEL_MM**2 * thickness / 1000.0
+            areas[m, k] = found.sum((1, 2)) * pixel_mm**2 * thickness / 1000.0
             overlaps[m] += [(found & wanted[k]).sum((1, 2)), found.sum((1, 2)), wanted[k].sum((1, 2))]
     return Answer(np.stack(said), areas, truth, overlaps, group)
 
