@@ -12,7 +12,14 @@ from typing import Any
 from edge.builder.served_plan import ServedPlan
 from edge.builder.variants import RECORD
 from edge.errors import RefuseModel, RetryPeer
-from edge.models.contract import ClinicalModel, FindingTable, OperatingPointTable, ScopeTable
+from edge.models.contract import (
+    ClinicalModel,
+    FindingTable,
+    MeasuredPoint,
+    MeasuredTable,
+    OperatingPointTable,
+    ScopeTable,
+)
 from edge.models.slab_segmentation import SLAB_HU
 from edge.settings import Settings
 from edge.triton.client import TritonServer
@@ -47,8 +54,9 @@ def listing(settings: Settings, folders: Sequence[Path]) -> Iterator[str]:
         yield f"  scope      {scope(model.scope)}"
         for finding in model.findings:
             yield f"  finding    {points(finding)}"
+        yield f"  measured   {measured(model.measured)}"
         yield f"  precision  {precisions(model, variants_folder(settings, folder.name))}"
-        yield f"  plan       {plan(ServedPlan(folder))}"
+        yield f"  plan       {plan(ServedPlan(folder), model)}"
         yield f"  triton     {settings.triton.grpc_url} {served(serving[folder.name], ServedPlan(folder))}"
 
 
@@ -78,6 +86,13 @@ def points(finding: FindingTable) -> str:
     return f"{finding.key} ({finding.urgency}): page {page}; worklist {worklist}"
 
 
+def measured(table: MeasuredTable | None) -> str:
+    """How often the points are right, and on what that was seen."""
+    if table is None:
+        return "nothing that clinical.toml knows of"
+    return f"page {_shares(table.page)}; worklist {_shares(table.worklist)}; on {table.on}"
+
+
 def precisions(model: ClinicalModel, folder: Path) -> str:
     """What the last build here made of this very graph."""
     try:
@@ -91,11 +106,15 @@ def precisions(model: ClinicalModel, folder: Path) -> str:
     return ", ".join(["fp32", *words])
 
 
-def plan(kept: ServedPlan) -> str:
+def plan(kept: ServedPlan, model: ClinicalModel) -> str:
     """The TensorRT plan of the folder, if there is one that its record knows."""
     if not kept.present:
         return "none"
-    return kept.record.title if kept.record is not None else "present, but not of `edge models build`"
+    record = kept.record
+    if record is None:
+        return "present, but not of `edge models build`"
+    stale = record.key.model_sha256 != model.model.onnx_sha256
+    return f"{record.title}; STALE, of another model.onnx: build it anew" if stale else record.title
 
 
 def served(found: Serving, kept: ServedPlan) -> str:
@@ -129,6 +148,14 @@ async def _serving(server: TritonServer, model: str) -> Serving:
     if not await server.ready(model):
         return Serving(None, "loaded, but not ready")
     return Serving(metadata, "")
+
+
+def _shares(point: MeasuredPoint) -> str:
+    shares = (
+        ("sensitivity", point.sensitivity, point.sensitivity_interval),
+        ("specificity", point.specificity, point.specificity_interval),
+    )
+    return ", ".join(f"{name} {share:.0%} ({low:.0%}-{high:.0%})" for name, share, (low, high) in shares)
 
 
 def _point(point: OperatingPointTable) -> str:

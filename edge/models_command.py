@@ -72,6 +72,7 @@ def model_folders(settings: Settings) -> list[Path]:
 
 
 def _check(args: argparse.Namespace) -> int:
+    from edge.builder.served_plan import ServedPlan  # noqa: PLC0415 - see above
     from edge.clock import SystemClock  # noqa: PLC0415 - see above
     from edge.evaluation.server import DEADLINE_S, answering  # noqa: PLC0415 - see above
     from edge.triton.golden_check import check_golden_cases  # noqa: PLC0415 - see above
@@ -79,7 +80,7 @@ def _check(args: argparse.Namespace) -> int:
 
     settings = effective_settings(args)
     for folder in [model_folder(settings, args.model)] if args.model else model_folders(settings):
-        check_model(folder)
+        ServedPlan(folder).refuse_stale(check_model(folder).model.onnx_sha256)
         if args.server is None:
             say(f"ok  {folder.name}")
             continue

@@ -98,7 +98,7 @@ def build_plan(
     version = str(site.child({"do": "version"}, ANSWER_S)["tensorrt"])
     graph = work / f"{variant.precision}.tensorrt.onnx"
     write_graph(for_tensorrt(read_graph(variant.path)), graph)
-    key = PlanKey(sha256_of(graph), version, site.gpu, site.power_mode)
+    key = PlanKey(model.model.onnx_sha256, sha256_of(graph), version, site.gpu, site.power_mode)
     present = served.record
     if present is not None and present.key == key:
         say("the served plan is of this graph, TensorRT and GPU already")

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from edge.errors import FixConfiguration
+from edge.errors import FixConfiguration, RefuseModel
 
 PLAN = "model.plan"
 _RECORD = "model.plan.json"
@@ -20,8 +20,12 @@ _NEW = ".new"
 
 @dataclass(frozen=True, slots=True)
 class PlanKey:
-    """What a plan is good for; with any other value it must be built anew."""
+    """What a plan is good for; with any other value it must be built anew.
 
+    `model_sha256` is of model.onnx, `onnx_sha256` of the graph that TensorRT was given.
+    """
+
+    model_sha256: str
     onnx_sha256: str
     tensorrt: str
     gpu: str
@@ -63,6 +67,14 @@ class ServedPlan:
     @property
     def previous(self) -> PlanRecord | None:
         return _read(_beside(self._record, _PREVIOUS), _beside(self.path, _PREVIOUS))
+
+    def refuse_stale(self, model_sha256: str) -> None:
+        """Raises RefuseModel when the plan is of other weights: their thresholds are not these."""
+        if self.present and (self.record is None or self.record.key.model_sha256 != model_sha256):
+            raise RefuseModel(
+                f"{self.path} is not of this model.onnx",
+                hint="Build it anew with `edge models build`, or remove it.",
+            )
 
     def promote(self, plan: Path, record: PlanRecord) -> None:
         """Serves `plan` from now on and keeps the present one for `rollback`.

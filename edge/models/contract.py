@@ -84,6 +84,23 @@ class FindingTable(_Table):
     worklist: OperatingPointTable
 
 
+class MeasuredPoint(_Table):
+    """Shares of series that an operating point was right about, with their 95 % intervals."""
+
+    sensitivity: float = Field(ge=0, le=1)
+    sensitivity_interval: tuple[float, float]
+    specificity: float = Field(ge=0, le=1)
+    specificity_interval: tuple[float, float]
+
+
+class MeasuredTable(_Table):
+    """What was measured `on` which series; all findings together, for one page is a page."""
+
+    on: str
+    page: MeasuredPoint
+    worklist: MeasuredPoint
+
+
 class ClinicalModel(_Table):
     """A whole clinical.toml, valid in itself; tensors and digests are checked by triton/."""
 
@@ -91,6 +108,7 @@ class ClinicalModel(_Table):
     scope: ScopeTable
     tensors: TensorTable
     findings: tuple[FindingTable, ...] = Field(min_length=1)
+    measured: MeasuredTable | None = None
 
     @property
     def identity(self) -> ModelIdentity:

@@ -18,7 +18,7 @@ from edge.builder.variants import Variant
 from edge.cli import main
 from edge.clock import SystemClock
 from edge.errors import RefuseModel
-from edge.list_command import Serving, precisions, served
+from edge.list_command import Serving, plan, precisions, served
 from edge.models.contract import load_clinical_model
 from edge.settings import Settings
 from edge.triton.grpc_channel import ModelMetadata
@@ -43,7 +43,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def plan_of(folder: Path, content: bytes, tensorrt: str, work: Path) -> PlanRecord:
     candidate = work / "candidate"
     candidate.write_bytes(content)
-    key = PlanKey("0" * 64, tensorrt, "NVIDIA Orin", "")
+    key = PlanKey(load_clinical_model(folder).model.onnx_sha256, "0" * 64, tensorrt, "NVIDIA Orin", "")
     record = PlanRecord(key, "fp16", sha256_of(candidate), "2026-01-01T00:00:00+00:00", 3)
     ServedPlan(folder).promote(candidate, record)
     return record
@@ -128,6 +128,7 @@ def test_the_list_tells_points_precisions_plan_and_server(
     assert "page at 0.7 on 2 slices with 1 mL; worklist at 0.5 on 1 slice with 0.3 mL" in said
     assert "precision  fp32; no others built here" in said
     assert "plan       fp16, TensorRT 10.3.0, NVIDIA Orin" in said
+    assert "measured   nothing that clinical.toml knows of" in said
     assert "triton     127.0.0.1:1 does not serve it: nobody listens" in said
     assert "broken\n  REFUSED " in said
 
@@ -167,3 +168,20 @@ def test_a_plan_that_fails_is_told_as_a_refusal(repository: Path, tmp_path: Path
     with pytest.raises(RefuseModel, match="ended with -11 and no reply; the served plan is as before"):
         build_command.plan(bench, (fp32,), tmp_path, Site("NVIDIA Orin", "", crash), None)
     assert not ServedPlan(folder).present
+
+
+def test_a_plan_of_other_weights_is_stale(
+    repository: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Thresholds are of one set of weights; another one's plan may answer as it likes."""
+    folder = repository / NAME
+    plan_of(folder, b"first", "10.3.0", tmp_path)
+    assert main(["models", "check", NAME]) == 0
+    model = load_clinical_model(folder)
+    assert "STALE" not in plan(ServedPlan(folder), model)
+    other = model.model_copy(update={"model": model.model.model_copy(update={"onnx_sha256": "1" * 64})})
+    assert "STALE" in plan(ServedPlan(folder), other)
+    record = folder / "1" / "model.plan.json"
+    record.write_text(record.read_text().replace(model.model.onnx_sha256, "1" * 64))
+    assert main(["models", "check", NAME]) != 0
+    assert "is not of this model.onnx" in capsys.readouterr().err

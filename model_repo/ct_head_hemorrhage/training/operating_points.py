@@ -8,6 +8,7 @@ only makes them.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 from edge.evaluation.statistics import proportion
 from edge.imaging.phantom import BleedType
 from model_repo.ct_head_hemorrhage.training.bleeds import TYPES
+from model_repo.ct_head_hemorrhage.training.clinical import Chosen, bound, measured_line
 from model_repo.ct_head_hemorrhage.training.heldout import average_head, generator_digest, series
 
 FOLDER = Path(__file__).resolve().parents[1]
@@ -170,6 +172,9 @@ def main() -> None:
     parser.add_argument("--choose", type=int, default=160, help="series the points are chosen on")
     parser.add_argument("--count", type=int, default=160, help="series the points are reported on")
     parser.add_argument("--draw-only", action="store_true")
+    parser.add_argument(
+        "--write", metavar="VERSION", help="into clinical.toml, with the digest of 1/model.onnx"
+    )
     asked = parser.parse_args()
     counts = {CHOOSE: asked.choose, REPORT: asked.count}
     paths = {s: [kept_series(asked.kept, s, i) for i in range(n)] for s, n in counts.items()}
@@ -182,11 +187,21 @@ def main() -> None:
     mask = choose_mask(answers[CHOOSE])
     print("mask threshold", MASK_THRESHOLDS[mask])
     limits = np.ones(len(TYPES))
+    chosen: dict[str, dict[str, float]] = {}
+    lines = [f'on = "{asked.count} synthetic series of seed {REPORT}, bleeds of at least 1 mL"']
     for name, point in (("page", PAGE), ("worklist", WORKLIST)):
         # What pages is on the worklist as well.
         limits = np.minimum(choose(answers[CHOOSE], point, mask), limits)
-        print(name, json.dumps(report(answers[REPORT], point, limits, mask), indent=1))
+        chosen[name] = dict(zip(TYPES, limits.tolist(), strict=True))
+        found = report(answers[REPORT], point, limits, mask)
+        lines.append(measured_line(name, found))
+        print(name, json.dumps(found, indent=1))
     print(json.dumps(volumes(answers[REPORT], mask), indent=1))
+    if asked.write:
+        digest = hashlib.sha256(asked.model.read_bytes()).hexdigest()
+        everything = Chosen(asked.write, digest, MASK_THRESHOLDS[mask], chosen, "\n".join(lines))
+        path = FOLDER / "clinical.toml"
+        path.write_text(bound(path.read_text(), everything))
 
 
 if __name__ == "__main__":

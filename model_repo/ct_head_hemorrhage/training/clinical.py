@@ -1,0 +1,56 @@
+"""Writes points into clinical.toml together with the digest of the graph that they were chosen for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """`limits` are probabilities by finding, for page and worklist; `measured` the lines of that table."""
+
+    version: str
+    onnx_sha256: str
+    mask_threshold: float
+    limits: Mapping[str, Mapping[str, float]]
+    measured: str
+
+
+def bound(text: str, chosen: Chosen) -> str:
+    """The text of clinical.toml with all of it; comments and everything else stay.
+
+    Raises ValueError where a key is not there to be replaced.
+    """
+    text = _replaced(text, r'(?m)^version = ".*"$', f'version = "{chosen.version}"')
+    text = _replaced(text, r'(?m)^onnx_sha256 = ".*"$', f'onnx_sha256 = "{chosen.onnx_sha256}"')
+    text = _replaced(text, r"(?m)^mask_threshold = .*$", f"mask_threshold = {chosen.mask_threshold}")
+    for name, limits in chosen.limits.items():
+        for finding, limit in limits.items():
+            of_finding = rf'(?s)(key = "{finding}"\n.*?\n{name} = \{{ probability = )[0-9.]+'
+            text = _replaced(text, of_finding, rf"\g<1>{limit:.2f}")
+    rest = re.sub(r"(?s)\n\[measured\]\n.*?(?=\n\[|\Z)", "", text).rstrip("\n")
+    return f"{rest}\n\n[measured]\n{chosen.measured}\n"
+
+
+def measured_line(name: str, found: Mapping[str, Any]) -> str:
+    """One operating point of the table, from `operating_points.report`."""
+    bled, clean = found["at least 1 mL"], found["bloodless that pass"]
+    low, high = clean["interval"]
+    shares = {
+        "sensitivity": bled["passed"] / bled["of"],
+        "sensitivity_interval": [round(v, 3) for v in bled["interval"]],
+        "specificity": 1 - clean["passed"] / clean["of"],
+        "specificity_interval": [round(1 - high, 3), round(1 - low, 3)],
+    }
+    said = ", ".join(f"{k} = {round(v, 3) if isinstance(v, float) else v}" for k, v in shares.items())
+    return f"{name} = {{ {said} }}"
+
+
+def _replaced(text: str, pattern: str, by: str) -> str:
+    text, count = re.subn(pattern, by, text, count=1)
+    if not count:
+        raise ValueError(f"clinical.toml has nothing like {pattern}")
+    return text
