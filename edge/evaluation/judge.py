@@ -44,7 +44,8 @@ class Judged:
 
     `scores` are, by finding key, the highest probability at which the page point would still be
     passed with its contiguity and volume; `mask_ml` is the volume of all slices' masks. `masks` hold
-    np.packbits of (findings, rows, columns) per slice, 1 where the mask passes its threshold.
+    np.packbits of (findings, rows, columns) per slice, 1 where the mask passes its threshold; `heat_yx`
+    the highest of the findings' probabilities at each pixel, 255 = certain.
     """
 
     case: Case
@@ -55,6 +56,7 @@ class Judged:
     scores: Mapping[str, float]
     mask_ml: Mapping[str, float]
     masks: Mapping[SopInstanceUID, NDArray[np.uint8]]
+    heat_yx: Mapping[SopInstanceUID, NDArray[np.uint8]]
 
     @property
     def single_slice(self) -> bool:
@@ -89,11 +91,13 @@ async def judge(
     """None when no instance of the case is a slice at all; raises RetryPeer when the server is mute."""
     listening = _Listening(queue)
     masks: dict[SopInstanceUID, NDArray[np.uint8]] = {}
+    heat_yx: dict[SopInstanceUID, NDArray[np.uint8]] = {}
     certain = int(np.ceil(model.tensors.mask_threshold * 255))
 
     def keep_mask(evidence: SliceEvidence) -> None:
         # Analysis calls this in the same step in which `infer` returned, so `latest` is its answer.
         masks[evidence.slab.centre] = np.packbits(listening.latest[MASK][0] >= certain)
+        heat_yx[evidence.slab.centre] = listening.latest[MASK][0].max(axis=0)
 
     async def read(instance: StoredInstance) -> Content:
         return await asyncio.to_thread(pixels.read, instance)
@@ -128,7 +132,7 @@ async def judge(
     reference = series_reference(_KEY, first, Scanner("", ""), 0, None)
     speaker = Speaker(_KEY, model.identity, model.rules, reference)
     outcome = statement.outcome(speaker, series, analysis.evidence, analysis.failure, clock.utc())
-    return _judged(case, series.progress.slices, analysis.evidence, outcome, model.rules, masks)
+    return _judged(case, series.progress.slices, analysis.evidence, outcome, model.rules, (masks, heat_yx))
 
 
 async def _each_slice(
@@ -152,7 +156,7 @@ def _judged(
     evidence: Mapping[SopInstanceUID, SliceEvidence],
     outcome: Outcome,
     rules: Sequence[FindingRule],
-    masks: Mapping[SopInstanceUID, NDArray[np.uint8]],
+    maps: tuple[Mapping[SopInstanceUID, NDArray[np.uint8]], Mapping[SopInstanceUID, NDArray[np.uint8]]],
 ) -> Judged:
     findings = outcome.findings
     if len(slices) == 1:
@@ -166,7 +170,8 @@ def _judged(
         findings=findings,
         scores={r.key: score(r, slices, evidence) for r in rules},
         mask_ml={r.key: _mask_ml(r, slices, evidence) for r in rules},
-        masks=masks,
+        masks=maps[0],
+        heat_yx=maps[1],
     )
 
 

@@ -14,6 +14,10 @@ from edge.evaluation.plots import calibration_svg, roc_svg, volume_svg
 from edge.evaluation.report import Figures
 from edge.evaluation.statistics import Calibration, Proportion, VolumeError
 
+_PANELS = (
+    "Left: the slice, true blood outlined in white. Middle: the masks. "
+    "Right: the heat map, the highest probability at each pixel, from 10 % (dark red) to 90 % (yellow)."
+)
 _STYLE = """
 :root { color-scheme: light dark; --line: #8886; --dim: #777; }
 body { font: 15px/1.45 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
@@ -78,7 +82,7 @@ def page(
     for name, exhibits in galleries:
         if exhibits:
             shown = "".join(_exhibit(e) for e in exhibits)
-            legend = f"<p class=dim>Left: the slice, true blood outlined in white. Right: the mask.{keys}</p>"
+            legend = f"<p class=dim>{_PANELS}{keys}</p>"
             body.append(f"<h2>{escape(name)}</h2>{legend}<div class=row>{shown}</div>")
     head = (
         f"<meta charset=utf-8><meta name=viewport content='width=device-width'><title>{escape(title)}</title>"

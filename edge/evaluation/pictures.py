@@ -1,4 +1,4 @@
-"""Key slices as small pictures: the slice alone with the true blood outlined, and under the model's mask."""
+"""Key slices as small pictures: the slice with the true blood outlined, the masks, and the heat map."""
 
 from __future__ import annotations
 
@@ -22,13 +22,16 @@ _MARGIN_MM = 4.0
 TRUTH_COLOUR = (255, 255, 255)
 # Colours for findings in the model's order, apart for the colour-blind (Okabe and Ito).
 COLOURS = ((230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (213, 94, 0), (204, 121, 167))
+# From dark red over orange to pale yellow, a tenth of probability each; below the first nothing is shown.
+HEAT = tuple((min(255, 90 + 24 * i), max(0, 34 * (i - 2)), max(0, 40 * (i - 6))) for i in range(1, 10))
 _LEVELS = [round(255 * i / (_GREYS - 1)) for i in range(_GREYS)]
-_PALETTE = [*((level, level, level) for level in _LEVELS), TRUTH_COLOUR, *COLOURS]
+PALETTE = [*((level, level, level) for level in _LEVELS), TRUTH_COLOUR, *COLOURS, *HEAT]
+_FIRST_HEAT = _GREYS + 1 + len(COLOURS)
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A PNG of two panels side by side; `place` is the slice's place in its series, feet to head from 1."""
+    """A PNG of three panels side by side; `place` is the slice's place in its series, feet to head from 1."""
 
     png: bytes
     place: int
@@ -51,12 +54,12 @@ def key_header(judged: Judged) -> SliceHeader | None:
 
 
 def picture(judged: Judged, shown: Slice) -> Picture:
-    """The slice cropped to the head; the outline is white, each finding has its colour."""
+    """The slice cropped to the head; the outline is white, each finding has its colour, heat has its own."""
     header = shown.header
     step, rows, columns = _crop(shown)
     grey = _grey(shown.hu_yx[rows, columns], step)
     last_row, last_column = (n * step for n in grey.shape)
-    alone, masked = grey.copy(), grey.copy()
+    alone, masked, hot = grey.copy(), grey.copy(), grey.copy()
     blood = judged.case.blood_yx.get(header.sop_instance_uid)
     if blood is not None:
         alone[_outline((blood > 0)[rows, columns][:last_row:step, :last_column:step])] = _GREYS
@@ -68,10 +71,13 @@ def picture(judged: Judged, shown: Slice) -> Picture:
             # A veil of every other pixel: the blood below stays visible.
             veil = mask & (np.indices(mask.shape).sum(axis=0) % 2 == 0)
             masked[veil] = _GREYS + 1 + channel % len(COLOURS)
+        heat = judged.heat_yx[header.sop_instance_uid][rows, columns][:last_row:step, :last_column:step]
+        tenths = np.minimum(heat.astype(np.uint16) * 10 // 255, len(HEAT)).astype(np.uint8)
+        hot[tenths > 0] = _FIRST_HEAT - 1 + tenths[tenths > 0]
     gap = np.full((grey.shape[0], 3), _GREYS - 1, np.uint8)
-    both = np.concatenate([alone, gap, masked], axis=1)
+    panels = np.concatenate([alone, gap, masked, gap, hot], axis=1)
     place = 1 + [h.sop_instance_uid for h in judged.slices].index(header.sop_instance_uid)
-    return Picture(png(both, _PALETTE), place, len(judged.slices))
+    return Picture(png(panels, PALETTE), place, len(judged.slices))
 
 
 def legend(keys: Sequence[str]) -> list[tuple[str, str]]:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import json
 import os
+import re
 import socket
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from edge.cli import main
 from edge.dicom.part10_folder import file_phantom
+from edge.evaluation.pictures import HEAT, PALETTE
 from tests.fakes.small_heads import heads
+from tests.unit.test_evaluation_pictures import decoded
 
 MODEL = "ct_head_hyperdensity"
 GENERATOR = "tests.fakes.small_heads:heads"
@@ -47,7 +52,12 @@ def test_two_phantoms_give_the_whole_report(tmp_path: Path, capsys: pytest.Captu
     assert 0 < said["volume"]["reported"]["at least 5 mL"]["median_absolute"] < 0.6
     assert said["model"]["digest"] == (said["model"]["digest"]).lower()
     assert "--phantoms 2 --seed 401" in said["ran"]["command"]
-    assert page.count("data:image/png;base64,") == 1
+    (picture,) = re.findall(r"data:image/png;base64,([^\"' ]+)", page)
+    outlined, masked, hot = np.array_split(decoded(base64.b64decode(picture))[0], 3, axis=1)
+    first_heat = len(PALETTE) - len(HEAT)
+    assert (hot >= first_heat).any(), "the heat map is shown"
+    assert not (outlined >= first_heat).any()
+    assert not (masked >= first_heat).any()
     assert page.count("Research use, not for clinical use") == 1
     assert "src=http" not in page
     assert "2/2" in capsys.readouterr().out
