@@ -8,9 +8,13 @@ only makes them.
 from __future__ import annotations
 
 import argparse
+import functools
 import hashlib
+import itertools
 import json
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -92,8 +96,17 @@ def kept_series(folder: Path, seed: int, i: int) -> Path:
     return path
 
 
-def ask(session: ort.InferenceSession, path: Path) -> Answer:
+@functools.cache
+def session_of(model: Path) -> ort.InferenceSession:
+    """One thread each: a process for every core asks."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1
+    return ort.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+
+
+def ask(model: Path, path: Path) -> Answer:
     """The model's answers for every slice of a series, with its neighbours."""
+    session = session_of(model)
     with np.load(path) as kept:
         hu, labels = kept["hu"], kept["labels"]
         thickness, pixel_mm = float(kept["thickness"]), float(kept["pixel_mm"])
@@ -180,10 +193,8 @@ def main() -> None:
     paths = {s: [kept_series(asked.kept, s, i) for i in range(n)] for s, n in counts.items()}
     if asked.draw_only:
         return
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = 1
-    session = ort.InferenceSession(str(asked.model), options, providers=["CPUExecutionProvider"])
-    answers = {s: [ask(session, p) for p in paths[s]] for s in paths}
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+        answers = {s: list(pool.map(ask, itertools.repeat(asked.model), paths[s])) for s in paths}
     mask = choose_mask(answers[CHOOSE])
     print("mask threshold", MASK_THRESHOLDS[mask])
     limits = np.ones(len(TYPES))
