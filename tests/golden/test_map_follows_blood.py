@@ -16,6 +16,7 @@ from edge.imaging.phantom import Acquisition, Bleed, BleedType, HeadPhantom, hea
 from edge.imaging.volume import Slice
 from edge.models.contract import ClinicalModel, load_clinical_model
 from edge.models.slab_segmentation import MASK, interpret, prepare
+from edge.settings import Settings
 from tests.builders import header
 
 FOLDERS = sorted(
@@ -30,11 +31,13 @@ Answer = tuple[NDArray[np.bool_], SliceEvidence]
 
 @pytest.fixture(scope="module", params=FOLDERS, ids=lambda f: f.name)
 def asked(request: pytest.FixtureRequest) -> tuple[ClinicalModel, ort.InferenceSession]:
+    return load_clinical_model(request.param), session_of(request.param)
+
+
+def session_of(folder: Path) -> ort.InferenceSession:
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
-    path = str(request.param / "1" / "model.onnx")
-    session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    return load_clinical_model(request.param), session
+    return ort.InferenceSession(str(folder / "1" / "model.onnx"), options, providers=["CPUExecutionProvider"])
 
 
 def head(*bleeds: Bleed) -> HeadPhantom:
@@ -73,3 +76,26 @@ def test_the_map_is_where_the_blood_is_and_not_without_it(
     without, quiet = answer(asked, head(), at)
     assert np.count_nonzero(without & blood[at]) < 0.02 * within
     assert max(quiet.probability.values()) < 0.5 * max(said.probability.values())
+
+
+@pytest.mark.parametrize(
+    ("kind", "ml"),
+    [
+        (BleedType.EPIDURAL, 30.0),
+        (BleedType.SUBDURAL, 60.0),
+        (BleedType.SUBARACHNOID, 25.0),
+        (BleedType.INTRAVENTRICULAR, 20.0),
+    ],
+)
+def test_the_default_models_map_goes_with_the_blood_of_every_type(kind: BleedType, ml: float) -> None:
+    folder = next(f for f in FOLDERS if f.name == Settings().models.active)
+    asked = load_clinical_model(folder), session_of(folder)
+    bled = head(Bleed(kind, ml))
+    blood = bled.labels_zyx > 0
+    at = int(np.count_nonzero(blood, axis=(1, 2)).argmax())
+    mask, said = answer(asked, bled, at)
+    within = np.count_nonzero(mask & blood[at])
+    assert within > 0.4 * np.count_nonzero(blood[at])
+    without, quiet = answer(asked, head(), at)
+    assert np.count_nonzero(without & blood[at]) < 0.05 * within
+    assert max(quiet.probability.values()) < 0.6 * max(said.probability.values())

@@ -131,6 +131,15 @@ def test_a_build_writes_what_passed_and_a_record_of_it(tmp_path: Path) -> None:
     assert all(str(h.seed) in said[0] for h in TRIAL.test), "seeds are printed"
 
 
+def test_the_default_model_in_fp16_passes_its_gate(tmp_path: Path) -> None:
+    folder = FOLDER.with_name("ct_head_hemorrhage")
+    graph = read_graph(folder / "1" / "model.onnx")
+    bench = Bench(load_clinical_model(folder), folder, graph, TRIAL, SystemClock(), lambda line: None)
+    _, fp16 = build_variants(bench, [Precision.FP32, Precision.FP16], tmp_path)
+    assert fp16.refused == ()
+    assert json.loads((tmp_path / RECORD).read_text())["variants"]["fp16"]["accepted"] is True
+
+
 def test_a_test_set_without_a_finding_proves_nothing(tmp_path: Path) -> None:
     quiet = replace(TRIAL, test=TRIAL.test[-1:])
     bench = Bench(MODEL, FOLDER, GRAPH, quiet, SystemClock(), lambda line: None)
