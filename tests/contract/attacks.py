@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import socket
+import ssl
 import struct
 import sys
 import threading
@@ -94,6 +95,20 @@ def idle_sockets(port: int, done: threading.Event) -> None:
         done.wait(MOST_S)
 
 
+def half_handshakes(port: int, done: threading.Event) -> None:
+    """A hundred ClientHellos at once whose senders take no interest in the answer, and again when cut off."""
+    hello = ssl.MemoryBIO()
+    with contextlib.suppress(ssl.SSLWantReadError):
+        ssl.create_default_context().wrap_bio(ssl.MemoryBIO(), hello, server_hostname="edge").do_handshake()
+    said = hello.read()
+    while not done.is_set():
+        with ExitStack() as stack, contextlib.suppress(OSError):
+            for _ in range(100):
+                one = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=5))
+                one.sendall(said)
+            done.wait(2.0)
+
+
 def slow_senders(port: int, done: threading.Event) -> None:
     """Eight associations, each of which sends a byte of its command every 50 ms, and again when cut off."""
     while not done.is_set():
@@ -153,6 +168,8 @@ ATTACKS: tuple[Attack, ...] = (
 )
 # These are well-formed, so they are acknowledged and become series of their own.
 ATTACKS_THAT_ARE_STORED: tuple[Attack, ...] = (zip_like_frames, impossible_geometry)
+# What the port that encrypts has to bear before anybody has shown a certificate.
+ATTACKS_ON_TLS: tuple[Attack, ...] = (idle_sockets, half_handshakes, other_protocols)
 
 
 def _eight_times(port: int, done: threading.Event, content: bytes, abstract_syntax: str) -> None:
@@ -259,7 +276,7 @@ def _request_with(contexts: int) -> bytes:
 def _main() -> None:
     name, port = sys.argv[1:]
     done = threading.Event()
-    attack = next(a for a in (*ATTACKS, *ATTACKS_THAT_ARE_STORED) if a.__name__ == name)
+    attack = next(a for a in (*ATTACKS, *ATTACKS_THAT_ARE_STORED, *ATTACKS_ON_TLS) if a.__name__ == name)
 
     def end() -> None:
         sys.stdin.read()
