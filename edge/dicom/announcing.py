@@ -101,7 +101,7 @@ class Announcing:
         uid, syntax = request.command.sop_instance_uid, request.context.transfer_syntax
         if self._store.announcement(uid) is not None:
             return DUPLICATE
-        with self._decoding.turn():
+        with self._decoding.turn(len(request.data_set)):
             if request.context.abstract_syntax == MODALITY_PERFORMED_PROCEDURE_STEP:
                 made = procedure_step.created(uid, request.data_set, syntax)
             else:
@@ -117,7 +117,7 @@ class Announcing:
             before = self._store.announcement(request.command.sop_instance_uid)
             if before is None:
                 return UNKNOWN
-            with self._decoding.turn():
+            with self._decoding.turn(len(request.data_set)):
                 made = procedure_step.changed(before, request.data_set, request.context.transfer_syntax)
             if isinstance(made, NoticeAnswer) or made == before:
                 return made

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import suppress
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -123,17 +125,40 @@ def test_the_next_turn_waits_three_times_as_long_as_the_last_one_took() -> None:
     turns = DecodingTurns(clock, wait=wait)
     for pause_s in (0.0, 0.5, 2.0):
         clock.advance(pause_s)
-        with turns.turn():
+        with turns.turn(KIB):
             clock.advance(0.25)
     assert waits == [0.25]
 
 
 def test_a_turn_that_fails_is_waited_for_as_well() -> None:
-    clock, waits = FakeClock(), list[float]()
-    turns = DecodingTurns(clock, wait=waits.append)
-    with suppress(ZeroDivisionError), turns.turn():
+    clock = FakeClock()
+    turns = DecodingTurns(clock, wait=clock.advance)
+    with suppress(ZeroDivisionError), turns.turn(KIB):
         clock.advance(1.0)
         print(1 / 0)
-    with turns.turn():
-        pass
-    assert waits == [3.0]
+    with turns.turn(KIB):
+        assert clock.monotonic() == 4.0
+
+
+@pytest.mark.parametrize(("later_s", "first"), [(1.0, "short"), (30.0, "long")])
+def test_a_short_one_passes_a_long_one_that_has_not_waited_for_long(later_s: float, first: str) -> None:
+    clock, order = FakeClock(), list[str]()
+    turns = DecodingTurns(clock, wait=clock.advance)
+
+    def decoded(name: str, size_bytes: int) -> None:
+        with turns.turn(size_bytes):
+            order.append(name)
+
+    with turns.turn(KIB):
+        long = threading.Thread(target=decoded, args=("long", 1 << 20))
+        long.start()
+        while turns.waiting < 1:
+            pass
+        clock.advance(later_s)
+        short = threading.Thread(target=decoded, args=("short", KIB))
+        short.start()
+        while turns.waiting < 2:
+            pass
+    long.join()
+    short.join()
+    assert order[0] == first
