@@ -96,7 +96,7 @@ def idle_sockets(port: int, done: threading.Event) -> None:
 
 
 def half_handshakes(port: int, done: threading.Event) -> None:
-    """A hundred ClientHellos at once whose senders take no interest in the answer, and again when cut off."""
+    """A hundred ClientHellos at once of another address, which hears no answer, over and over."""
     hello = ssl.MemoryBIO()
     with contextlib.suppress(ssl.SSLWantReadError):
         ssl.create_default_context().wrap_bio(ssl.MemoryBIO(), hello, server_hostname="edge").do_handshake()
@@ -104,8 +104,10 @@ def half_handshakes(port: int, done: threading.Event) -> None:
     while not done.is_set():
         with ExitStack() as stack, contextlib.suppress(OSError):
             for _ in range(100):
-                one = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=5))
-                one.sendall(said)
+                elsewhere = socket.create_connection(
+                    ("127.0.0.1", port), timeout=5, source_address=("127.0.0.2", 0)
+                )
+                stack.enter_context(elsewhere).sendall(said)
             done.wait(2.0)
 
 
