@@ -113,8 +113,9 @@ def plan(kept: ServedPlan, model: ClinicalModel) -> str:
     record = kept.record
     if record is None:
         return "present, but not of `edge models build`"
-    stale = record.key.model_sha256 != model.model.onnx_sha256
-    return f"{record.title}; STALE, of another model.onnx: build it anew" if stale else record.title
+    if record.stale(model.model.onnx_sha256):
+        return f"{record.title}; STALE, of another model.onnx: build it anew"
+    return record.title
 
 
 def served(found: Serving, kept: ServedPlan) -> str:

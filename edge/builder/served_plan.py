@@ -42,6 +42,10 @@ class PlanRecord:
     built_at: str
     golden_cases: int
 
+    def stale(self, model_sha256: str) -> bool:
+        """Whether it was made of another model.onnx."""
+        return self.key.model_sha256 != model_sha256
+
     @property
     def title(self) -> str:
         mode = f", {self.key.power_mode}" if self.key.power_mode else ""
@@ -70,7 +74,7 @@ class ServedPlan:
 
     def refuse_stale(self, model_sha256: str) -> None:
         """Raises RefuseModel when the plan is of other weights: their thresholds are not these."""
-        if self.present and (self.record is None or self.record.key.model_sha256 != model_sha256):
+        if self.present and (self.record is None or self.record.stale(model_sha256)):
             raise RefuseModel(
                 f"{self.path} is not of this model.onnx",
                 hint="Build it anew with `edge models build`, or remove it.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from contextlib import suppress
 
 import pytest
@@ -152,13 +153,17 @@ def test_a_short_one_passes_a_long_one_that_has_not_waited_for_long(later_s: flo
     with turns.turn(KIB):
         long = threading.Thread(target=decoded, args=("long", 1 << 20))
         long.start()
-        while turns.waiting < 1:
-            pass
+        _until_waiting(turns, 1)
         clock.advance(later_s)
         short = threading.Thread(target=decoded, args=("short", KIB))
         short.start()
-        while turns.waiting < 2:
-            pass
+        _until_waiting(turns, 2)
     long.join()
     short.join()
     assert order[0] == first
+
+
+def _until_waiting(turns: DecodingTurns, count: int) -> None:
+    deadline = time.monotonic() + 10.0
+    while turns.waiting < count:
+        assert time.monotonic() < deadline, f"{turns.waiting} wait, not {count}"

@@ -1,6 +1,6 @@
 """The held-out series from the files that `operating_points` keeps, so that every model is asked the same.
 
-`EDGE_HELDOUT=runs/heldout edge models evaluate MODEL --phantoms N --seed 2 --generator
+`EDGE_HELDOUT=runs/heldout edge models evaluate MODEL --phantoms N --seed 3 --generator
 model_repo.ct_head_hemorrhage.training.kept:heads`; what is not kept there yet is drawn, and then is.
 """
 
