@@ -117,7 +117,8 @@ class Blood:
             hu = hu - self.mixed * swirl
         if self.level and self.type in ("subdural", "intraparenchymal"):
             hu = hu - np.float32(self.level) * np.clip(0.5 - (p[:, 1] - self.centre[1]) / 12.0, 0, 1)
-        return hu
+        # Serum, all the same.
+        return np.maximum(hu, np.float32(18.0))
 
     def displaced(self, p: Field, f: Field) -> Field:
         """Where the tissue now at the points was before the clot came."""

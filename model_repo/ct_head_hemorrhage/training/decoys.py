@@ -144,7 +144,7 @@ def draw_decoys(
         dense = rng.random() < 0.3
         drawn.append(
             Sheets(
-                float(rng.uniform(40, 62)), float(rng.uniform(0.6, 2.6)),
+                float(rng.uniform(40, 62)), float(rng.uniform(0.6, 2.2)),
                 float(rng.uniform(60, 120) if contrast else rng.uniform(*((8, 22) if dense else (-6, 8)))),
                 float(rng.uniform(3, 6)), float(rng.uniform(36, 58)), phases, bool(rng.random() < 0.2),
             )

@@ -34,7 +34,7 @@ COARSE = 208, 1.1
 FINE_PIXELS, FINE_MM, FINE_SHARE = 512, (0.4, 0.55), 1 / 6
 # Farther from the midline than this, blood is of one side.
 ONE_SIDED_MM = 12.0
-_GENERATOR = ("anatomy", "bleeds", "decoys", "heldout", "places", "samples", "scanner", "scenes")
+_GENERATOR = ("anatomy", "bleeds", "decoys", "heldout", "places", "samples", "scanner", "scenes", "surgery")
 
 
 def heads(count: int, seed: int) -> Iterator[SyntheticHead]:

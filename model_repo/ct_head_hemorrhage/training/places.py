@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from model_repo.ct_head_hemorrhage.training.anatomy import VENTRICLE, Head
-from model_repo.ct_head_hemorrhage.training.bleeds import Blood, Field
+from model_repo.ct_head_hemorrhage.training.bleeds import Blood, Field, roof
 
 Rng = np.random.Generator
 
@@ -58,21 +58,31 @@ def _epidural(head: Head, rng: Rng, small: bool, surface: Field, hu: float) -> B
 def _subdural(head: Head, rng: Rng, small: bool, surface: Field, hu: float) -> Blood:
     if rng.random() < 0.12:
         centre = np.array([0, rng.uniform(-50, 60), rng.uniform(10, 50)], np.float32)
-        size_mm = (float(rng.uniform(2.5, 7)), float(rng.uniform(20, 50)), float(rng.uniform(12, 35)))
+        # Thinner than this it could as well be the falx.
+        size_mm = (float(rng.uniform(3, 8)), float(rng.uniform(20, 50)), float(rng.uniform(12, 35)))
         return Blood("subdural", centre, size_mm, hu, _phases(rng), along="falx")
     if rng.random() < 0.08:
         centre = np.array([rng.choice([-1, 1]) * rng.uniform(15, 35), rng.uniform(25, 60), 0], np.float32)
         size_mm = (float(rng.uniform(3, 8)), float(rng.uniform(15, 35)), float(rng.uniform(20, 40)))
         centre[2] = -0.42 * abs(centre[0]) - 0.16 * max(centre[1] - 25, 0)
         return Blood("subdural", centre, size_mm, hu, _phases(rng), along="tentorium")
+    if surface[1] > 8 and surface[2] < roof(surface[None])[0] and rng.random() < 0.67:
+        # Under the tentorium it is rare.
+        surface = _on_vault(head, rng)
     if abs(surface[0]) < 15:
         surface = surface + np.array([20 if surface[0] > 0 else -20, 0, 0], np.float32)
     t = float(np.clip(9 * _size(rng, small) * rng.uniform(0.5, 1.3), 2.5, 26))
-    extent = float(rng.uniform(25, 60) + 3.0 * t)
-    form = rng.random()
-    # Some are weeks old and hardly denser than brain: what they push aside gives them away.
+    form, sunk = rng.random(), rng.random() < 0.15
     old = form < 0.14
-    hu = float(rng.uniform(36, 48)) if old else hu
+    mixed = float(rng.uniform(8, 35)) if form > 0.65 else 0.0
+    level = float(rng.uniform(5, 30)) if sunk and not old else 0.0
+    if old:
+        # Weeks old and hardly denser than brain: what they push aside tells. By then they have grown.
+        hu, t = float(rng.uniform(36, 48)), max(t, 6.0)
+    elif mixed or level:
+        # Fresh blood amid old, or clot that sank in it: the one is as dense as ever.
+        hu = max(hu, 55.0)
+    extent = float(rng.uniform(25, 60) + 3.0 * t)
     return Blood(
         "subdural",
         surface,
@@ -80,8 +90,8 @@ def _subdural(head: Head, rng: Rng, small: bool, surface: Field, hu: float) -> B
         hu,
         _phases(rng),
         _inward(surface),
-        mixed=float(rng.uniform(8, 35)) if form > 0.65 else 0.0,
-        level=float(rng.uniform(5, 30)) if rng.random() < 0.15 else 0.0,
+        mixed=mixed,
+        level=level,
         push=float(rng.uniform(0.8, 1.0) if old else rng.uniform(0.4, 1.0)),
     )
 

@@ -50,7 +50,7 @@ def draw_kinds(rng: np.random.Generator, share_with_blood: float) -> list[str]:
     """The types of bleed of one patient."""
     if rng.random() >= share_with_blood:
         return []
-    first = str(rng.choice(TYPES, p=[0.18, 0.25, 0.22, 0.2, 0.15]))
+    first = str(rng.choice(TYPES, p=[0.17, 0.32, 0.22, 0.16, 0.13]))
     kinds = [first]
     if rng.random() < 0.25:
         kinds.append(str(rng.choice(COMPANIONS[first])))

@@ -13,6 +13,7 @@ from model_repo.ct_head_hemorrhage.training.bleeds import TYPES, Blood, Field, s
 from model_repo.ct_head_hemorrhage.training.decoys import Ball, Contrast, Sheets, Vessels, draw_decoys
 from model_repo.ct_head_hemorrhage.training.places import draw_blood
 from model_repo.ct_head_hemorrhage.training.scanner import Reconstruction, harden
+from model_repo.ct_head_hemorrhage.training.surgery import Dura, Plug, Shunt, draw_surgery
 
 IN_FLUID = ("subarachnoid", "intraventricular")
 FLUID_HU, BRAIN_HU = np.float32(7.0), np.float32(33.0)
@@ -32,7 +33,7 @@ class Scene:
     blood_fold_mm: float
     fluid_cut: float
     scalp: Field
-    decoys: Sequence[Ball | Sheets | Vessels | Contrast]
+    decoys: Sequence[Ball | Sheets | Vessels | Contrast | Shunt | Plug | Dura]
     bleeds: Sequence[Blood]
 
     def scanner_mm(self, head_mm: Field) -> Field:
@@ -85,7 +86,7 @@ def draw_scene(
         blood_fold_mm=float(rng.uniform(0.6, 1.8)),
         fluid_cut=float(rng.uniform(0.15, 0.6)) if average else -1.0,
         scalp=rng.uniform(0, 6.28, 3).astype(np.float32) * (1 if rng.random() < 0.3 else 0),
-        decoys=draw_decoys(head, rng, contrast_share),
+        decoys=[*draw_decoys(head, rng, contrast_share), *draw_surgery(head, rng)],
         bleeds=[draw_blood(k, head, rng, small) for k in kinds],
     )
 

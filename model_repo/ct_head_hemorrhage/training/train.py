@@ -23,7 +23,8 @@ from model_repo.ct_head_hemorrhage.training.samples import default_data, draw_sa
 from model_repo.ct_head_hemorrhage.training.start import load_graph
 from model_repo.ct_head_hemorrhage.training.validation import measure, validation_set
 
-POOL = 2400
+# As many as 8 GB hold; and as many before the first step, or the first few would be learned by heart.
+POOL, WARM = 14_000, 600
 PHANTOMS = 10
 
 
@@ -108,6 +109,32 @@ class Run:
         return loss_of(logits, slices.float(), truth)
 
 
+class Source:
+    """Samples of the process that draws them, and those of them that come again."""
+
+    def __init__(self, data: Path, run: Run) -> None:
+        queue: mp.Queue = mp.get_context("spawn").Queue(64)
+        self.run, self.queue = run, queue
+        self.pool: list[tuple[torch.Tensor, torch.Tensor]] = []
+        self.maker = mp.get_context("spawn").Process(
+            target=generate, args=(queue, data, run.seed, run.drawn), daemon=True
+        )
+        self.maker.start()
+
+    def take(self, count: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        taken = [tuple(map(torch.from_numpy, self.queue.get())) for _ in range(count)]
+        self.run.drawn += count
+        return taken
+
+    def batch(
+        self, size: int, fresh: int, choice: np.random.Generator
+    ) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        new = self.take(fresh)
+        old = [self.pool[int(k)] for k in choice.integers(len(self.pool), size=size - fresh)]
+        self.pool = (self.pool + new)[-POOL:]
+        return new + old
+
+
 def rate_at(step: int, progress: float, highest: float) -> float:
     """Up over 60 steps, then down along a cosine as progress goes to 1."""
     return highest * min(1.0, (step + 1) / 60) * (0.02 + 0.49 * (1 + math.cos(math.pi * min(1.0, progress))))
@@ -142,29 +169,18 @@ def main() -> None:
     )
     stop = []
     signal.signal(signal.SIGTERM, lambda *_: stop.append(1))
-    queue: mp.Queue = mp.get_context("spawn").Queue(64)
-    maker = mp.get_context("spawn").Process(
-        target=generate, args=(queue, asked.data, asked.seed, run.drawn), daemon=True
-    )
-    maker.start()
+    source = Source(asked.data, run)
     held = validation_set(asked.data, 160)
     log = (asked.out / "log.jsonl").open("a")
-    pool: list[tuple[torch.Tensor, torch.Tensor]] = []
     if asked.start and run.step == 0:
-        pool = [tuple(map(torch.from_numpy, queue.get())) for _ in range(64)]
-        run.drawn = len(pool)
-        run.go_on_from(asked.start, torch.stack([hu for hu, _ in pool]).float())
+        source.pool = source.take(64)
+        run.go_on_from(asked.start, torch.stack([hu for hu, _ in source.pool]).float())
         print(f"from {asked.start}: {json.dumps(measure(run.average, held))}", flush=True)
+    source.pool += source.take(WARM - len(source.pool))
     began, choice = time.monotonic(), np.random.default_rng([asked.seed, run.step, 1])
     noise = torch.Generator().manual_seed(asked.seed * 7919 + run.step)
     while run.step < asked.steps and not stop and time.monotonic() - began < 60 * asked.minutes:
-        fresh = [tuple(map(torch.from_numpy, queue.get())) for _ in range(asked.fresh)]
-        run.drawn += len(fresh)
-        old = [
-            pool[int(k)] for k in choice.integers(max(len(pool), 1), size=asked.batch - asked.fresh) if pool
-        ]
-        pool = (pool + fresh)[-POOL:]
-        pairs = [varied(*one, noise) for one in fresh + old]
+        pairs = [varied(*one, noise) for one in source.batch(asked.batch, asked.fresh, choice)]
         minutes = (time.monotonic() - began) / 60
         # A budget in minutes anneals too, so that a stopped run is as good as its time allows.
         rate = rate_at(run.step, max(run.step / asked.steps, minutes / asked.minutes), asked.rate)
@@ -182,7 +198,7 @@ def main() -> None:
         log.write(json.dumps(line) + "\n")
         log.flush()
     run.save()
-    maker.terminate()
+    source.maker.terminate()
     print(
         json.dumps({"step": run.step, "types": TYPES, "validation": measure(run.average, held)}), flush=True
     )
