@@ -66,7 +66,8 @@ def page(
                 "outcomes": ", ".join(f"{n} {k}" for k, n in cases["outcomes"].items()),
                 "command": ran["command"],
                 "inputs (SHA-256)": ran["cases_sha256"] or "none but phantoms",
-                "labels (SHA-256)": ran["labels_sha256"] or "none but phantoms",
+                "phantoms (SHA-256)": ran["phantoms_sha256"] or "none",
+                "labels (SHA-256)": ran["labels_sha256"] or "none",
                 "machine": ", ".join(f"{k} {v}" for k, v in said["machine"].items()),
             }
         ),

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from random import Random
-from typing import cast
+from typing import Protocol, cast
 
 from edge.errors import FixConfiguration
 from edge.evaluation.command import DEFAULT_GENERATOR
@@ -38,6 +38,12 @@ class SyntheticHead:
     sides: Mapping[BleedType, str]
 
 
+class Fingerprint(Protocol):
+    """A hash of hashlib."""
+
+    def update(self, data: bytes, /) -> None: ...
+
+
 Generator = Callable[[int, int], Iterator[SyntheticHead]]
 
 
@@ -56,6 +62,14 @@ def heads(count: int, seed: int) -> Iterator[SyntheticHead]:
         phantom, fitting = _fitting(head, bleeds, scan)
         sides = {b.type: b.side for b in fitting if b.type is not BleedType.INTRAVENTRICULAR}
         yield SyntheticHead(phantom, kind if len(bleeds) == 1 else "mixed", sides)
+
+
+def fingerprinted(drawn: Iterator[SyntheticHead], fingerprint: Fingerprint) -> Iterator[SyntheticHead]:
+    """The same heads; what was asked of the model can be told from other pixels by `fingerprint`."""
+    for head in drawn:
+        fingerprint.update(head.phantom.voxels_zyx_hu.tobytes())
+        fingerprint.update(head.phantom.labels_zyx.tobytes())
+        yield head
 
 
 def generator_named(name: str) -> Generator:

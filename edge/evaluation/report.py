@@ -45,6 +45,7 @@ class Provenance:
     phantoms: int
     seed: int
     generator: str
+    phantoms_sha256: str
     cases_sha256: str
     labels_sha256: str
 

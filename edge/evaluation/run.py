@@ -25,7 +25,7 @@ from edge.evaluation.figures import CaseSaid, FindingSaid, SliceSaid
 from edge.evaluation.gallery import Shown, galleries
 from edge.evaluation.judge import Judged, judge
 from edge.evaluation.page import page
-from edge.evaluation.phantoms import generator_named
+from edge.evaluation.phantoms import fingerprinted, generator_named
 from edge.evaluation.pictures import key_header, legend, picture
 from edge.evaluation.report import Figures, Provenance, Timing, figures_of, report
 from edge.evaluation.server import Answering, Say, answering, dispatching
@@ -44,7 +44,8 @@ def evaluate(plan: Plan, settings: Settings, clock: Clock, say: Say) -> Figures:
     model = check_model(folder)
     labels = read_labels(plan.labels) if plan.labels is not None else ()
     filed = folder_cases(plan.cases, labels) if plan.cases is not None else []
-    heads = generator_named(plan.generator)(plan.phantoms, plan.seed)
+    drawn = hashlib.sha256()
+    heads = fingerprinted(generator_named(plan.generator)(plan.phantoms, plan.seed), drawn)
     plan.out.mkdir(parents=True, exist_ok=True)
     asked = len(filed) + plan.phantoms
     run = _Run(model, clock, plan.pictures, lambda number, what: say(f"{number}/{asked}  {what}"))
@@ -52,7 +53,7 @@ def evaluate(plan: Plan, settings: Settings, clock: Clock, say: Say) -> Figures:
         asyncio.run(run.all(chain(filed, synthetic_cases(heads)), answers, say))
     figures = figures_of(run.said, model.rules)
     timing = Timing(tuple(s.queued_s for s in run.slabs), tuple(s.took_s for s in run.slabs))
-    said = report(model, run.said, figures, timing, _provenance(plan, filed))
+    said = report(model, run.said, figures, timing, _provenance(plan, filed, drawn.hexdigest()))
     (plan.out / "report.json").write_text(json.dumps(said, indent=1) + "\n")
     keys = [r.key for r in model.rules]
     (plan.out / "report.html").write_text(page(said, figures, galleries(run.shown), legend(keys)))
@@ -150,7 +151,7 @@ def _no_slice(case: Case) -> CaseSaid:
     )
 
 
-def _provenance(plan: Plan, filed: list[Case]) -> Provenance:
+def _provenance(plan: Plan, filed: list[Case], drawn: str) -> Provenance:
     """The command with places instead of the user's own paths, which may name somebody."""
     words = ["edge", "models", "evaluate", plan.model]
     words += ["--cases", "FOLDER"] if plan.cases is not None else []
@@ -163,4 +164,7 @@ def _provenance(plan: Plan, filed: list[Case]) -> Provenance:
     contents = sorted(i.digest for c in filed for i in c.instances)
     digest = hashlib.sha256("\n".join(contents).encode()).hexdigest() if contents else ""
     labels = hashlib.sha256(plan.labels.read_bytes()).hexdigest() if plan.labels is not None else ""
-    return Provenance(shlex.join(words), server, plan.phantoms, plan.seed, plan.generator, digest, labels)
+    drawn = drawn if plan.phantoms else ""
+    return Provenance(
+        shlex.join(words), server, plan.phantoms, plan.seed, plan.generator, drawn, digest, labels
+    )

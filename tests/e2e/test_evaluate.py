@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import csv
+import hashlib
 import json
 import os
 import re
@@ -52,6 +53,9 @@ def test_two_phantoms_give_the_whole_report(tmp_path: Path, capsys: pytest.Captu
     assert 0 < said["volume"]["reported"]["at least 5 mL"]["median_absolute"] < 0.6
     assert said["model"]["digest"] == (said["model"]["digest"]).lower()
     assert "--phantoms 2 --seed 401" in said["ran"]["command"]
+    drawn = [head.phantom for head in heads(2, 401)]
+    pixels = b"".join(h.voxels_zyx_hu.tobytes() + h.labels_zyx.tobytes() for h in drawn)
+    assert said["ran"]["phantoms_sha256"] == hashlib.sha256(pixels).hexdigest()
     (picture,) = re.findall(r"data:image/png;base64,([^\"' ]+)", page)
     outlined, masked, hot = np.array_split(decoded(base64.b64decode(picture))[0], 3, axis=1)
     first_heat = len(PALETTE) - len(HEAT)
