@@ -71,7 +71,8 @@ def _subdural(head: Head, rng: Rng, small: bool, surface: Field, hu: float) -> B
         surface = _on_vault(head, rng)
     if abs(surface[0]) < 15:
         surface = surface + np.array([20 if surface[0] > 0 else -20, 0, 0], np.float32)
-    t = float(np.clip(9 * _size(rng, small) * rng.uniform(0.5, 1.3), 2.5, 26))
+    # As thick as admitted patients have them; a layer thinner than 3 mm drowns in the bone beside it.
+    t = float(np.clip(rng.lognormal(*((1.45, 0.25) if small else (2.1, 0.45))), 3, 26))
     form, sunk = rng.random(), rng.random() < 0.15
     old = form < 0.14
     mixed = float(rng.uniform(8, 35)) if form > 0.65 else 0.0
@@ -82,7 +83,7 @@ def _subdural(head: Head, rng: Rng, small: bool, surface: Field, hu: float) -> B
     elif mixed or level:
         # Fresh blood amid old, or clot that sank in it: the one is as dense as ever.
         hu = max(hu, 55.0)
-    extent = float(rng.uniform(25, 60) + 3.0 * t)
+    extent = float(rng.uniform(20, 45) + 3.5 * t)
     return Blood(
         "subdural",
         surface,

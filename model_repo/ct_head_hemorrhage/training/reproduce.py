@@ -20,7 +20,7 @@ MODULES = "model_repo.ct_head_hemorrhage.training"
 VERSION = "0.5.0"
 # The weights it goes on from are those of 0.4.0, as this commit has them.
 START = "839036d"
-SEED, STEPS, FRESH, RATE, SERIES = 53, 6000, 5, 1.2e-3, 160
+SEED, STEPS, FRESH, RATE, SERIES = 53, 5000, 5, 1.2e-3, 160
 ROOT = FOLDER.parents[1]
 
 
