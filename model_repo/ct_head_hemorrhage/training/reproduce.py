@@ -68,6 +68,7 @@ def main() -> None:
     report = FOLDER / "report"
     synthetic = ["--phantoms", count, "--seed", REPORT, "--generator", f"{MODULES}.kept:heads"]
     evaluate = ["edge", "models", "evaluate", FOLDER.name]
+    os.environ.setdefault("EDGE_APPLIANCE__STATE_DIR", str(out / "state"))
     run(*evaluate, *synthetic, "--out", report, EDGE_HELDOUT=str(kept))
     real = ["--cases", default_data(), "--labels", report / "real_labels.csv", "--pictures", "none"]
     run(*evaluate, *real, "--out", out / "real")

@@ -167,6 +167,9 @@ def main() -> None:
         f"seed {asked.seed}, step {run.step}, {sum(p.numel() for p in run.network.parameters())} parameters",
         flush=True,
     )
+    if run.step >= asked.steps:
+        print(f"{asked.steps} steps are done")
+        return
     stop = []
     signal.signal(signal.SIGTERM, lambda *_: stop.append(1))
     source = Source(asked.data, run)
