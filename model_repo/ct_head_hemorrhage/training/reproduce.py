@@ -2,17 +2,20 @@
 
 `python -m model_repo.ct_head_hemorrhage.training.reproduce --out runs/one` trains, exports, draws the
 held-out series, chooses the points, evaluates through Triton and writes all of it into the model's
-folder. A step that is done is not done again; stopped, the same command goes on.
+folder. Stopped, the same command goes on: with the training where it was and with the series that are
+drawn; what comes after them takes half an hour and is done again.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
+from model_repo.ct_head_hemorrhage.training.bleeds import TYPES
 from model_repo.ct_head_hemorrhage.training.operating_points import FOLDER, REPORT
 from model_repo.ct_head_hemorrhage.training.samples import default_data
 
@@ -21,14 +24,27 @@ VERSION = "0.5.0"
 # The weights it goes on from are those of 0.4.0, as this commit has them.
 START = "839036d"
 SEED, STEPS, FRESH, RATE, SERIES = 53, 5000, 5, 1.2e-3, 160
+# Types take turns in every other series.
+FEWEST = 2 * len(TYPES)
 ROOT = FOLDER.parents[1]
 
 
 def run(*words: object, **settings: str) -> None:
-    """Raises CalledProcessError where the step fails."""
+    """A step, which hears of a signal; raises SystemExit with its code where it did not succeed."""
     said = [str(w) for w in words]
     print("$ python -m", *said, flush=True)
-    subprocess.run([sys.executable, "-m", *said], cwd=ROOT, env=os.environ | settings, check=True)
+    child = subprocess.Popen([sys.executable, "-m", *said], cwd=ROOT, env=os.environ | settings)
+    heard: list[int] = []
+
+    def pass_on(number: int, _: object) -> None:
+        heard.append(number)
+        child.terminate()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, pass_on)
+    code = child.wait()
+    if code or heard:
+        raise SystemExit(code if code > 0 else 128 + heard[0] if heard else 128 - code)
 
 
 def start_graph(commit: str, out: Path) -> Path:
@@ -53,8 +69,14 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--start", default=START, help="commit whose weights to go on from, or `nothing`")
     parser.add_argument("--series", type=int, default=SERIES, help="held-out series of each seed")
+    parser.add_argument("--version", help=f"of what comes of it; {VERSION} for nothing but the recipe")
     parser.add_argument("--compile", action="store_true", help="a quarter faster; needs a C++ compiler")
     asked = parser.parse_args()
+    recipe = (asked.seed, asked.steps, asked.start, asked.series) == (SEED, STEPS, START, SERIES)
+    if not recipe and asked.version is None:
+        parser.error(f"this is not the recipe of {VERSION}: give what comes of it a --version of its own")
+    if asked.series < FEWEST:
+        parser.error(f"--series: at least {FEWEST}, for every type in every seed")
     out = asked.out.resolve()
     out.mkdir(parents=True, exist_ok=True)
     words: list[object] = ["--out", out, "--seed", asked.seed, "--steps", asked.steps]
@@ -63,7 +85,7 @@ def main() -> None:
     run(f"{MODULES}.train", *words, *(["--compile"] if asked.compile else []))
     run(f"{MODULES}.export", out / "checkpoint.pt")
     kept, count = out / "heldout", asked.series
-    points = ["--kept", kept, "--choose", count, "--count", count, "--write", VERSION]
+    points = ["--kept", kept, "--choose", count, "--count", count, "--write", asked.version or VERSION]
     run(f"{MODULES}.operating_points", *points)
     report = FOLDER / "report"
     synthetic = ["--phantoms", count, "--seed", REPORT, "--generator", f"{MODULES}.kept:heads"]

@@ -1,18 +1,21 @@
 """Trains the network: `python -m model_repo.ct_head_hemorrhage.training.train --out runs/one`.
 
 Sample i of a seed is always the same, and so is the step that first sees it. A run stops at its steps,
-its minutes or a signal, always with a checkpoint, and goes on from it when started again.
+its minutes or a signal, always with a checkpoint, and goes on from it when started again. A run that a
+signal stopped ends with 75.
 """
 
 from __future__ import annotations
 
 import argparse
+import fcntl
 import json
 import math
 import multiprocessing as mp
 import signal
 import time
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 import torch
@@ -25,11 +28,14 @@ from model_repo.ct_head_hemorrhage.training.validation import measure, validatio
 
 # As many as 8 GB hold; and as many before the first step, or the first few would be learned by heart.
 POOL, WARM = 14_000, 600
+STOPPED = 75
 PHANTOMS = 10
 
 
 def generate(queue: mp.Queue, data: Path, seed: int, first: int) -> None:
     """Puts sample after sample into the queue; phantoms are renewed every 3000."""
+    # Ctrl-C goes to both; this one is ended by the other, which still asks it for samples.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)
     heads, era = None, -1
     i = first
@@ -158,9 +164,28 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def claimed(out: Path) -> TextIO:
+    """Held as long as it is open; raises SystemExit where another training has it."""
+    lock = (out / "lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise SystemExit(f"another training writes to {out}") from None
+    return lock
+
+
+def stops() -> list[int]:
+    """The signals that asked for an end, as they come."""
+    stop: list[int] = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda got, _: stop.append(got))
+    return stop
+
+
 def main() -> None:
     asked = arguments()
     asked.out.mkdir(parents=True, exist_ok=True)
+    lock = claimed(asked.out)
     torch.set_num_threads(asked.threads)
     run = Run(asked.out, asked.seed, asked.compile)
     print(
@@ -170,8 +195,7 @@ def main() -> None:
     if run.step >= asked.steps:
         print(f"{asked.steps} steps are done")
         return
-    stop = []
-    signal.signal(signal.SIGTERM, lambda *_: stop.append(1))
+    stop = stops()
     source = Source(asked.data, run)
     held = validation_set(asked.data, 160)
     log = (asked.out / "log.jsonl").open("a")
@@ -201,7 +225,11 @@ def main() -> None:
         log.write(json.dumps(line) + "\n")
         log.flush()
     run.save()
+    lock.close()
     source.maker.terminate()
+    if stop:
+        print(f"stopped at step {run.step} of {asked.steps}; the same command goes on", flush=True)
+        raise SystemExit(STOPPED)
     print(
         json.dumps({"step": run.step, "types": TYPES, "validation": measure(run.average, held)}), flush=True
     )
