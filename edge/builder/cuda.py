@@ -14,10 +14,17 @@ from numpy.typing import NDArray
 _DRIVER = "libcuda.so.1"
 _NAME_BYTES = 256
 _NVPMODEL_S = 5.0
+# CUDA_ERROR_OUT_OF_MEMORY of cuda.h.
+_OUT_OF_MEMORY = 2
 
 
 class CudaFailed(Exception):
-    """A call of the driver API did not return CUDA_SUCCESS."""
+    """A call of the driver API did not return CUDA_SUCCESS; `memory`: because there was too little."""
+
+    def __init__(self, function: str, result: int) -> None:
+        self.memory = result == _OUT_OF_MEMORY
+        why = ": out of memory" if self.memory else ""
+        super().__init__(f"{function} of the NVIDIA driver returned {result}{why}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +103,7 @@ class _Driver:
     def call(self, function: str, *arguments: object) -> None:
         result = int(getattr(self._library, function)(*arguments))
         if result != 0:
-            raise CudaFailed(f"{function} of the NVIDIA driver returned {result}")
+            raise CudaFailed(function, result)
 
 
 def _power_mode() -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -24,6 +25,10 @@ from edge.models.slab_segmentation import PIXEL_SPACING_MM, SLAB_HU
 from edge.ports import Clock
 
 WORKSPACE_MIB = 2048
+MEMORY_HINT = (
+    f"Building may take {WORKSPACE_MIB} MiB beside the model: see what is free (nvidia-smi; tegrastats on a"
+    " Jetson), stop what shares the GPU, Triton too (the agent then answers on the CPU), and build again."
+)
 BUILD_S = 3600.0
 ANSWER_S = 300.0
 # Rows and columns: the least, the usual and the most that a CT has.
@@ -76,9 +81,13 @@ def run_child(job: Job, timeout_s: float) -> dict[str, Any]:
     try:
         reply: dict[str, Any] = json.loads(ended.stdout.strip().splitlines()[-1])
     except (IndexError, ValueError) as error:
-        raise RefuseModel(f"TensorRT's process ended with {ended.returncode} and no reply") from error
+        # On a Jetson, where GPU and system share their memory, the kernel kills whoever takes too much.
+        hint = MEMORY_HINT if ended.returncode == -signal.SIGKILL else ""
+        raise RefuseModel(
+            f"TensorRT's process ended with {ended.returncode} and no reply", hint=hint
+        ) from error
     if "failed" in reply:
-        raise RefuseModel(str(reply["failed"]))
+        raise RefuseModel(str(reply["failed"]), hint=MEMORY_HINT if reply["memory"] else "")
     return dict(reply["ok"])
 
 

@@ -15,14 +15,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.builder.cuda import DeviceMemory
+from edge.builder.cuda import CudaFailed, DeviceMemory
 from edge.builder.tensorrt_api import BuilderConfig, Engine, Runtime, TensorRt, network_flags, tensorrt
 from edge.golden import GoldenCase, load_golden_cases
 from edge.models.slab_segmentation import SLAB_HU
 
 
 class JobFailed(Exception):
-    """TensorRT said no; the message is for a person."""
+    """TensorRT said no; the message is for a person.
+
+    `memory`: too little of it is a likely cause, which TensorRT tells its log alone.
+    """
+
+    def __init__(self, message: str, *, memory: bool = False) -> None:
+        super().__init__(message)
+        self.memory = memory
 
 
 def build(trt: TensorRt, job: Mapping[str, Any]) -> dict[str, Any]:
@@ -44,7 +51,7 @@ def build(trt: TensorRt, job: Mapping[str, Any]) -> dict[str, Any]:
     config.add_optimization_profile(profile)
     plan = builder.build_serialized_network(network, config)
     if plan is None:
-        raise JobFailed("TensorRT built no engine; its messages are above")
+        raise JobFailed("TensorRT built no engine; its messages are above", memory=True)
     Path(job["plan"]).write_bytes(bytes(plan))
     Path(job["timing_cache"]).write_bytes(bytes(config.get_timing_cache().serialize()))
     runtime = trt.Runtime(logger)
@@ -78,7 +85,7 @@ def _answered(
 ) -> dict[str, NDArray[Any]]:
     context = engine.create_execution_context()
     if context is None:
-        raise JobFailed("TensorRT gave no execution context: too little memory on the GPU?")
+        raise JobFailed("TensorRT gave no execution context", memory=True)
     for name, given in case.inputs.items():
         array = given.astype(np.float16) if name == SLAB_HU else given
         _same_type(trt, engine, name, array.dtype.name)
@@ -115,7 +122,7 @@ def _engine(runtime: Runtime, plan: Path) -> Engine:
     """Lives no longer than its runtime."""
     engine = runtime.deserialize_cuda_engine(plan.read_bytes())
     if engine is None:
-        raise JobFailed("TensorRT does not take the plan it built")
+        raise JobFailed("TensorRT does not take the plan it built", memory=True)
     return engine
 
 
@@ -130,12 +137,16 @@ JOBS = {"build": build, "answer": answer, "version": say_version}
 
 
 def main() -> None:
-    """Runs the job on standard input and replies {"ok": …} or {"failed": …}."""
+    """Runs the job on standard input and replies {"ok": …} or {"failed": …, "memory": …}."""
     job: dict[str, Any] = json.load(sys.stdin)
     try:
         reply = {"ok": JOBS[job["do"]](tensorrt(), job)}
-    except (JobFailed, ImportError) as error:
-        reply = {"failed": str(error)}
+    except (JobFailed, CudaFailed) as error:
+        reply = {"failed": str(error), "memory": error.memory}
+    except MemoryError:
+        reply = {"failed": "no memory is left for TensorRT's process", "memory": True}
+    except ImportError as error:
+        reply = {"failed": str(error), "memory": False}
     sys.stdout.write("\n" + json.dumps(reply) + "\n")
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,17 @@ from typing import Any
 import pytest
 
 from edge.builder.cuda import NoGpu, find_gpu
-from edge.builder.plan import Job, NoPlan, Site, build_plan, choose, find_site, run_child, shapes
+from edge.builder.plan import (
+    MEMORY_HINT,
+    Job,
+    NoPlan,
+    Site,
+    build_plan,
+    choose,
+    find_site,
+    run_child,
+    shapes,
+)
 from edge.builder.precision import Precision
 from edge.builder.served_plan import ServedPlan
 from edge.builder.variants import Variant
@@ -218,3 +229,24 @@ def test_a_child_without_tensorrt_says_so() -> None:
         pytest.skip("TensorRT is installed here")
     with pytest.raises(RefuseModel, match="tensorrt"):
         run_child({"do": "version"}, 60.0)
+
+
+@pytest.mark.parametrize(
+    ("child", "message", "hint"),
+    [
+        ("""echo '{"failed": "out of memory", "memory": true}'""", "out of memory", MEMORY_HINT),
+        ("""echo '{"failed": "no importer", "memory": false}'""", "no importer", ""),
+        ("kill -9 $$", "ended with -9 and no reply", MEMORY_HINT),
+        ("exit 1", "ended with 1 and no reply", ""),
+    ],
+)
+def test_a_child_that_lacks_memory_comes_with_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, child: str, message: str, hint: str
+) -> None:
+    program = tmp_path / "python"
+    program.write_text(f"#!/bin/sh\n{child}\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(program))
+    with pytest.raises(RefuseModel, match=message) as refused:
+        run_child({"do": "version"}, 10.0)
+    assert refused.value.advice == hint

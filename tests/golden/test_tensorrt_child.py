@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
+import io
+import json
 import shutil
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +15,18 @@ import numpy as np
 import pytest
 
 from edge.builder import tensorrt_child
+from edge.builder.cuda import DeviceMemory
 from edge.builder.plan import shapes
 from edge.builder.precision import half
 from edge.builder.session import read_graph, write_graph
-from edge.builder.tensorrt_child import JobFailed, answer, build
+from edge.builder.tensorrt_child import JobFailed, answer, build, main
 from edge.builder.tensorrt_input import for_tensorrt
 from edge.models.contract import load_clinical_model
 from tests.fakes.tensorrt import FakeMemory, FakeTensorRt
 
 SHIPPED = Path(__file__).resolve().parents[2] / "model_repo" / "ct_head_hyperdensity"
 BASELINE = read_graph(SHIPPED / "1" / "model.onnx")
+Replied = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 @pytest.fixture(autouse=True)
@@ -103,3 +110,68 @@ def test_a_plan_of_other_tensor_types_is_not_asked(job: dict[str, Any]) -> None:
     trt.tensor_types["slab_hu"] = "FLOAT"
     with pytest.raises(JobFailed, match="no tensor slab_hu of type float16"):
         answer(trt, job)
+
+
+class Driver:
+    """libcuda, of which one function fails."""
+
+    def __init__(self, failing: str, result: int) -> None:
+        self._failing, self._result = failing, result
+
+    def __getattr__(self, function: str) -> Any:
+        return lambda *arguments: self._result if function == self._failing else 0
+
+
+@pytest.fixture
+def trt(monkeypatch: pytest.MonkeyPatch) -> FakeTensorRt:
+    found = FakeTensorRt()
+    monkeypatch.setattr(tensorrt_child, "tensorrt", lambda: found)
+    return found
+
+
+@pytest.fixture
+def replied(
+    trt: FakeTensorRt, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Replied:
+    """The child's reply to a job, read as its parent reads it."""
+
+    def reply(job: dict[str, Any]) -> dict[str, Any]:
+        monkeypatch.setattr(sys, "stdin", io.StringIO(json.dumps(job)))
+        main()
+        return dict(json.loads(capsys.readouterr().out.strip().splitlines()[-1]))
+
+    return reply
+
+
+@pytest.mark.parametrize(("result", "memory"), [(2, True), (700, False)])
+def test_a_driver_that_fails_is_replied_and_want_of_memory_told_apart(
+    job: dict[str, Any], replied: Replied, monkeypatch: pytest.MonkeyPatch, result: int, memory: bool
+) -> None:
+    assert replied({**job, "do": "build"}) == {"ok": {"tensorrt": "10.3.0"}}
+    monkeypatch.setattr(tensorrt_child, "DeviceMemory", DeviceMemory)
+    monkeypatch.setattr(ctypes, "CDLL", lambda library: Driver("cuMemAlloc_v2", result))
+    said = replied({**job, "do": "answer"})
+    assert said["memory"] is memory
+    assert said["failed"].startswith(f"cuMemAlloc_v2 of the NVIDIA driver returned {result}")
+    assert said["failed"].endswith("out of memory") is memory
+
+
+def test_no_engine_may_be_for_want_of_memory_and_a_bad_graph_is_not(
+    job: dict[str, Any], replied: Replied, trt: FakeTensorRt
+) -> None:
+    trt.builds = False
+    assert replied({**job, "do": "build"})["memory"] is True
+    Path(job["onnx"]).write_bytes(b"no graph")
+    assert replied({**job, "do": "build"})["memory"] is False
+
+
+def test_memory_that_python_itself_lacks_is_replied_too(
+    job: dict[str, Any], replied: Replied, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none_left() -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(tensorrt_child, "DeviceMemory", none_left)
+    replied({**job, "do": "build"})
+    said = replied({**job, "do": "answer"})
+    assert said == {"failed": "no memory is left for TensorRT's process", "memory": True}
