@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from edge.domain.alert import Alert, AlertStatus, Timings
-from edge.domain.finding import Finding, Level, Side
+from edge.domain.finding import Finding, Level, Places, Side
 from edge.domain.identity import SeriesInstanceUID
 from edge.domain.outcome import ModelIdentity, Outcome, OutcomeKind, SeriesReference
 from edge.ports import OutboundMessage
@@ -14,7 +14,10 @@ from tests.builders import BLEED, uid
 
 AT = datetime(2024, 5, 1, 3, 0, 0, 250_000, tzinfo=UTC)
 MODEL = ModelIdentity("ct_head_hyperdensity", "1", "ab" * 32)
-FINDING = Finding(BLEED, Level.PAGE, 0.93, 11.5, (uid(4), uid(5), uid(6)), uid(5), 310.0, Side.LEFT)
+FINDING = Finding(
+    *(BLEED, Level.PAGE, 0.93, 11.5, (uid(4), uid(5), uid(6)), uid(5), 310.04, Side.LEFT),
+    places=Places(first=5, last=7, largest=6, total=36),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from edge.domain.adjacency import neighbours, promised_step_mm, smallest_step_mm
-from edge.domain.finding import Finding, FindingRule, Level, OperatingPoint, Side
+from edge.domain.finding import Finding, FindingRule, Level, OperatingPoint, Places, Side
 from edge.domain.identity import SopInstanceUID
 from edge.domain.series import Slab, SliceHeader
 
@@ -39,7 +39,7 @@ def find(
         runs = [r for r in _runs(rule.key, point, slices, evidence) if _passes(rule.key, point, r, evidence)]
         if runs:
             run = max(runs, key=lambda r: _volume_ml(rule.key, r, evidence))
-            return _finding(rule, level, run, evidence)
+            return _finding(rule, level, run, slices, evidence)
     return None
 
 
@@ -97,6 +97,7 @@ def _finding(
     rule: FindingRule,
     level: Level,
     run: Sequence[SliceHeader],
+    slices: Sequence[SliceHeader],
     evidence: Mapping[SopInstanceUID, SliceEvidence],
 ) -> Finding:
     largest = max(run, key=lambda h: evidence[h.sop_instance_uid].area_mm2[rule.key])
@@ -109,7 +110,15 @@ def _finding(
         key_slice=largest.sop_instance_uid,
         area_mm2=evidence[largest.sop_instance_uid].area_mm2[rule.key],
         side=_side(rule.key, [evidence[h.sop_instance_uid] for h in run]),
+        places=_places(run, largest, slices),
     )
+
+
+def _places(run: Sequence[SliceHeader], largest: SliceHeader, slices: Sequence[SliceHeader]) -> Places:
+    """A run has no slice of the series between its own, so its first place tells the others."""
+    first = next(place for place, header in enumerate(slices, 1) if header is run[0])
+    within = next(place for place, header in enumerate(run) if header is largest)
+    return Places(first, first + len(run) - 1, first + within, len(slices))
 
 
 def _side(key: str, run: Sequence[SliceEvidence]) -> Side:

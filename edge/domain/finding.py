@@ -62,10 +62,23 @@ class FindingRule:
 
 
 @dataclass(frozen=True, slots=True)
+class Places:
+    """Where a run lies among the `total` slices that its series had when it was said, 1 nearest to the feet.
+
+    `largest` is the place of the key slice. A slice that comes later may move them all.
+    """
+
+    first: int
+    last: int
+    largest: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """A rule that was passed: the largest run of neighbouring slices that passed it, feet to head.
 
-    `key_slice` is the one with the largest area, `area_mm2` that area.
+    `key_slice` is the one with the largest area, `area_mm2` that area. Without slices there are no `places`.
     """
 
     rule: FindingRule
@@ -76,3 +89,4 @@ class Finding:
     key_slice: SopInstanceUID
     area_mm2: float = 0.0
     side: Side = Side.UNKNOWN
+    places: Places | None = None

@@ -21,6 +21,7 @@ from edge.mqtt.words import (
     Millilitres,
     Probability,
     ReconstructionWords,
+    RunWords,
     UtcTime,
     Words,
 )
@@ -44,6 +45,9 @@ class FindingWords(Words):
     volume_ml: Millilitres = Field(description="Volume of the segmented run in mL.")
     slices: int = Field(ge=0, description="Number of neighbouring slices in the run.")
     side: Side = Field(default=Side.UNKNOWN, description="The patient's side, from the mask and the skull.")
+    run: RunWords | None = Field(
+        default=None, description="Null where no slice passed, and from appliances that do not tell it."
+    )
 
     @classmethod
     def of(cls, finding: Finding) -> FindingWords:
@@ -59,6 +63,7 @@ class FindingWords(Words):
             volume_ml=finding.volume_ml,
             slices=len(finding.slices),
             side=finding.side,
+            run=RunWords.of(finding),
         )
 
 

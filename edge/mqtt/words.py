@@ -16,6 +16,7 @@ from pydantic import (
     WithJsonSchema,
 )
 
+from edge.domain.finding import Finding
 from edge.domain.reconstruction import Choice, Reason
 
 SCHEMA_VERSION = "1.0"
@@ -50,6 +51,8 @@ UtcTime = Annotated[
 ]
 Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False), _rounded(3)]
 Millilitres = Annotated[float, Field(ge=0, allow_inf_nan=False), _rounded(1)]
+SquareMillimetres = Annotated[float, Field(ge=0, allow_inf_nan=False), _rounded(1)]
+Place = Annotated[int, Field(ge=1)]
 
 
 class Words(BaseModel):
@@ -63,6 +66,29 @@ class Message(Words):
 
     schema_version: Literal["1.0"] = Field(default=SCHEMA_VERSION, description="Version of this schema.")
     appliance: str = Field(description="Name of the appliance that speaks.")
+
+
+class RunWords(Words):
+    """Which slices to look at: counted in space, 1 nearest to the feet, whatever their Instance Number is."""
+
+    first: Place = Field(description="The lowest slice of the run.")
+    last: Place = Field(description="The highest; every slice between the two is of the run.")
+    largest: Place = Field(description="The slice with the largest area of the finding, to be opened first.")
+    largest_area_mm2: SquareMillimetres = Field(description="That area, in square millimetres.")
+    total: Place = Field(description="Slices of the series when this was said: preliminary, those so far.")
+
+    @classmethod
+    def of(cls, finding: Finding) -> RunWords | None:
+        places = finding.places
+        if places is None:
+            return None
+        return cls(
+            first=places.first,
+            last=places.last,
+            largest=places.largest,
+            largest_area_mm2=finding.area_mm2,
+            total=places.total,
+        )
 
 
 class ReconstructionWords(Words):

@@ -141,6 +141,20 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "volume_ml": finding.volume_ml,
         "slices": len(finding.slices),
         "key_slice": finding.key_slice,
+        "side": finding.side,
+        "run": _run(finding),
+    }
+
+
+def _run(finding: Finding) -> dict[str, Any] | None:
+    places = finding.places
+    if places is None:
+        return None
+    return {
+        "slices": list(range(places.first, places.last + 1)),
+        "largest": places.largest,
+        "largest_area_mm2": finding.area_mm2,
+        "total": places.total,
     }
 
 

@@ -10,11 +10,21 @@ from datetime import UTC, datetime
 from typing import Any
 
 from edge.domain.canary import is_canary
+from edge.domain.finding import Side
 from edge.domain.identity import SeriesInstanceUID, token
 
 TOLD = """
 SELECT number, at, series_token, what, subject, detail, link FROM trail
 WHERE at >= ? AND (?2 IS NULL OR series_token = ?2) ORDER BY number"""
+
+# What the record found that a line of the trail vouches for: an outcome any number of findings, an alert one.
+FOUND = """
+SELECT coalesce(
+    (SELECT findings FROM outcome WHERE record_table = 'outcome' AND outcome_id = record_row),
+    (SELECT json_array(json(finding)) FROM alert
+     WHERE record_table = 'alert' AND alert.number = CAST(record_row AS INTEGER)),
+    '[]')
+FROM trail WHERE trail.number = ?"""
 
 NAMED = """
 SELECT series_token FROM outcome WHERE ? IN (series_token, study_token, accession_token)
@@ -107,9 +117,26 @@ def _timeline(
 
 
 def _told(ledger: sqlite3.Connection, series: str) -> Iterator[Event]:
-    for _, at, _, what, subject, detail, _ in ledger.execute(TOLD, ("", series)):
+    for number, at, _, what, subject, detail, _ in ledger.execute(TOLD, ("", series)):
         facts = ", ".join(f"{k} {v}" for k, v in json.loads(detail).items() if v is not None)
-        yield Event(datetime.fromisoformat(at), f"{what.replace('_', ' ')} {subject}: {facts}")
+        when = datetime.fromisoformat(at)
+        yield Event(when, f"{what.replace('_', ' ')} {subject}: {facts}")
+        for found in json.loads(ledger.execute(FOUND, (number,)).fetchone()[0]):
+            yield Event(when, f"  {_measured(found)}")
+
+
+def _measured(found: dict[str, Any]) -> str:
+    """A finding of a row; those of older versions have neither side nor run."""
+    side = "" if found.get("side", Side.UNKNOWN) == Side.UNKNOWN else f" {found['side']}"
+    if not found["slices"]:
+        return f"{found['key']}: nothing passed, highest p {found['probability']:.2f}"
+    size = f"{found['volume_ml']:.1f} mL on {found['slices']} slices"
+    text = f"{found['key']}{side}: {found['level']} point, p {found['probability']:.2f}, {size}"
+    run = found.get("run")
+    if run is None:
+        return text
+    where = f"{run['slices'][0]} to {run['slices'][-1]} of {run['total']} from the feet"
+    return f"{text} ({where}), largest {run['largest']} with {run['largest_area_mm2']:.0f} mm2"
 
 
 def _arrivals(journal: sqlite3.Connection | None, sequences: Sequence[int]) -> Iterator[Event]:

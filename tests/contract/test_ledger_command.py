@@ -7,21 +7,25 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from edge.cli import main
+from edge.domain.alert import AlertStatus
+from edge.domain.evidence import nothing_found
 from edge.domain.identity import AssociationId, token
 from edge.spool.identity_key import appliance_key
 from edge.spool.inbox import Inbox
 from edge.spool.ledger import SqliteLedger
 from edge.spool.lock import exclusive
 from edge.spool.restoring import REPLACED
+from tests.builders import BLEED, evidence, uid
 from tests.contract.storing import store
 from tests.contract.test_trail import a_day
 from tests.fakes.clock import FakeClock
-from tests.statements import outcome, result_draft
+from tests.statements import alert, alert_draft, outcome, result_draft
 
 Edge = Callable[..., tuple[int, str, str]]
 
@@ -186,3 +190,29 @@ def test_show_tells_what_arrived_and_what_was_said_without_identifiers(edge: Edg
     assert "1.2.3" not in said
     assert "Series Instance UID 1.2.3\n" in edge("show", real, "--identifiers")[1]
     assert edge("show", "9.9.9")[0] == 65
+
+
+def test_show_tells_where_a_finding_lies(edge: Edge, tmp_path: Path) -> None:
+    left = replace(
+        alert(AlertStatus.RETRACTED, revision=1), finding=nothing_found(BLEED, {uid(1): evidence(1, 0.2)})
+    )
+    with closing(SqliteLedger(tmp_path / "state", clock=FakeClock())) as ledger:
+        ledger.alert(alert(), alert_draft(alert()))
+        ledger.conclude(outcome(), 5, [], None)
+        ledger.alert(left, alert_draft(left))
+    real = token(appliance_key(tmp_path / "state"), "series", "1.2.3")
+    page, taken_back = (edge("show", real)[1].split(said)[1] for said in ("preliminary", "retracted"))
+    (end,) = edge("show", "5e71e5")[1].split("outcome finding")[1:]
+    where = "3 slices (5 to 7 of 36 from the feet), largest 6 with 310 mm2\n"
+    for told in (page, end):
+        assert told.splitlines(keepends=True)[1].endswith(
+            f"bleed left: page point, p 0.93, 11.5 mL on {where}"
+        )
+    assert taken_back.splitlines()[1].endswith("  bleed: nothing passed, highest p 0.20")
+
+
+def test_show_reads_findings_of_an_older_version(edge: Edge, tmp_path: Path) -> None:
+    work(tmp_path / "state", "1.2.3")
+    with closing(sqlite3.connect(tmp_path / "state" / "ledger.db")) as older, older:
+        older.execute("UPDATE outcome SET findings = json_remove(findings, '$[0].side', '$[0].run')")
+    assert "  bleed: page point, p 0.93, 11.5 mL on 3 slices\n" in edge("show", "5e71e5")[1]

@@ -87,6 +87,8 @@ def test_the_record_of_an_outcome_tells_what_was_found_and_when(tmp_path: Path) 
         "volume_ml": 11.5,
         "slices": 3,
         "key_slice": "1.2.3.5",
+        "side": "left",
+        "run": {"slices": [5, 6, 7], "largest": 6, "largest_area_mm2": 310.04, "total": 36},
     }
     (page,) = rows(tmp_path, "SELECT * FROM alert JOIN outbox ON outbox.key = alert.outbox_key")
     assert json.loads(str(page["timings"]))["first_positive_slice_received_at"].startswith(

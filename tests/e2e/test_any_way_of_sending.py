@@ -145,4 +145,6 @@ def test_the_same_finding_of_a_head_with_a_bleed(
         (finding,) = result.findings
         same = findings_seen.setdefault("finding", finding)
         assert finding == same, "another way of sending gave another finding"
+        assert finding.run is not None
+        assert finding.run.total == len(bled_head)
     assert scanner.pager.statuses().count("confirmed") == 1, "one alert of a study and a finding"

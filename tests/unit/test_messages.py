@@ -95,6 +95,7 @@ def test_an_alert_says_everything_a_consumer_was_promised() -> None:
             "volume_ml": 11.5,
             "slices": 3,
             "side": "left",
+            "run": {"first": 5, "last": 7, "largest": 6, "largest_area_mm2": 310.0, "total": 36},
         },
         "timings": {
             "first_slice_received_at": "2024-05-01T03:00:00.250Z",
@@ -107,6 +108,22 @@ def test_an_alert_says_everything_a_consumer_was_promised() -> None:
         "rings": True,
         "escalation": None,
     }
+
+
+def test_a_result_says_which_slices_to_look_at_and_a_finding_without_any_says_none() -> None:
+    gone = replace(FINDING, slices=(), area_mm2=0.0, places=None)
+    message = MESSAGES.result(replace(outcome(), findings=(FINDING, gone))).encode(3)
+    found, left = json.loads(message.payload)["findings"]
+    assert found["run"] == {"first": 5, "last": 7, "largest": 6, "largest_area_mm2": 310.0, "total": 36}
+    assert left["run"] is None
+
+
+def test_a_page_of_an_appliance_that_does_not_tell_the_slices_yet_is_read() -> None:
+    payload = json.loads(MESSAGES.alert(alert()).encode(1).payload)
+    del payload["finding"]["run"]
+    words = ANY_MESSAGE.validate_python(payload)
+    assert isinstance(words, AlertMessage)
+    assert words.finding.run is None
 
 
 @pytest.mark.parametrize("kind", OutcomeKind)

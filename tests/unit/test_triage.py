@@ -4,7 +4,7 @@ import pytest
 
 from edge.domain.alert import AlertStatus
 from edge.domain.evidence import find, nothing_found
-from edge.domain.finding import Finding, Level
+from edge.domain.finding import Finding, Level, Places
 from edge.domain.outcome import OutcomeKind
 from edge.domain.triage import final_status, preliminary
 from tests.builders import BLEED, evidence, header, uid
@@ -18,6 +18,21 @@ def test_two_neighbours_over_the_page_point_page() -> None:
     assert finding is not None
     assert (finding.level, finding.slices) == (Level.PAGE, (uid(2), uid(3)))
     assert finding.volume_ml == pytest.approx(200.0 * 5 * 2 / 1000)
+
+
+def test_a_finding_says_which_slices_from_the_feet_and_the_largest() -> None:
+    areas = {2: 100.0, 3: 300.0, 4: 200.0}
+    said = {uid(i): evidence(i, 0.9 if i in areas else 0.1, areas.get(i, 900.0)) for i in range(6)}
+    finding = find(BLEED, SLICES, said)
+    assert finding is not None
+    assert (finding.key_slice, finding.area_mm2) == (uid(3), 300.0)
+    assert finding.places == Places(first=3, last=5, largest=4, total=6)
+
+
+def test_places_count_the_slices_that_are_there_by_now() -> None:
+    finding = find(BLEED, SLICES[2:], {uid(i): evidence(i, 0.9) for i in (2, 3)})
+    assert finding is not None
+    assert finding.places == Places(first=1, last=2, largest=1, total=4)
 
 
 def test_two_slices_that_are_no_neighbours_do_not_page() -> None:
@@ -75,4 +90,4 @@ def test_only_a_complete_series_takes_a_page_back(
 
 def test_a_retraction_names_what_is_left() -> None:
     left = nothing_found(BLEED, {uid(1): evidence(1, 0.2), uid(2): evidence(2, 0.3)})
-    assert (left.probability, left.key_slice, left.slices) == (0.3, uid(2), ())
+    assert (left.probability, left.key_slice, left.slices, left.places) == (0.3, uid(2), (), None)
