@@ -84,8 +84,9 @@ ABOUT = """Every case takes the agent's path: DICOM files, reader, scope, slabs,
 The report has sensitivity, specificity, ROC, calibration, volume errors and seconds per slice, each
 with its interval, and the command that gives it again. A labels file has the columns
   id,findings,volume_ml,group,synthetic
-where id is a Series or SOP Instance UID, or the path of a file or folder below --cases; findings are
-keys such as `subdural epidural`, `any` for unknown types, nothing for no blood; the rest may be absent.
+where id is a Series or SOP Instance UID, or the path of a file or folder below --cases; findings are types
+of bleeding or keys of the model, such as `subdural epidural`, `any` for unknown types, empty or `none` for
+no blood; any other word is refused. The rest may be absent.
 Series without a label are judged and listed, but count for nothing. Names of files and UIDs stay out
 of the report; groups do not.
 

@@ -42,7 +42,8 @@ def evaluate(plan: Plan, settings: Settings, clock: Clock, say: Say) -> Figures:
     """Writes both files into `plan.out`; raises what stops it before anything is written."""
     folder = settings.models.repository / plan.model
     model = check_model(folder)
-    labels = read_labels(plan.labels) if plan.labels is not None else ()
+    keys = [r.key for r in model.rules]
+    labels = read_labels(plan.labels, keys) if plan.labels is not None else ()
     filed = folder_cases(plan.cases, labels) if plan.cases is not None else []
     drawn = hashlib.sha256()
     heads = fingerprinted(generator_named(plan.generator)(plan.phantoms, plan.seed), drawn)
@@ -55,7 +56,6 @@ def evaluate(plan: Plan, settings: Settings, clock: Clock, say: Say) -> Figures:
     timing = Timing(tuple(s.queued_s for s in run.slabs), tuple(s.took_s for s in run.slabs))
     said = report(model, run.said, figures, timing, _provenance(plan, filed, drawn.hexdigest()))
     (plan.out / "report.json").write_text(json.dumps(said, indent=1) + "\n")
-    keys = [r.key for r in model.rules]
     (plan.out / "report.html").write_text(page(said, figures, galleries(run.shown), legend(keys)))
     return figures
 
