@@ -20,10 +20,11 @@ from edge.builder.parity import Verdict, compare, golden_complaints, read_series
 from edge.builder.precision import Precision, half, quantized
 from edge.builder.session import Session, Tensors
 from edge.builder.tensorrt_input import for_tensorrt
-from edge.errors import FixConfiguration, RefuseModel
+from edge.errors import RefuseModel
 from edge.golden import load_golden_cases
 from edge.models.contract import ClinicalModel
 from edge.ports import Clock
+from edge.writable import made_writable
 
 RECORD = "build.json"
 _TIMED_ROUNDS = 15
@@ -75,7 +76,8 @@ def build_variants(bench: Bench, precisions: Sequence[Precision], out: Path) -> 
 
     Raises FixConfiguration when `out` cannot be written to.
     """
-    _made_writable(out)
+    made_writable(out, RECORD)
+    (out / RECORD).unlink(missing_ok=True)  # until there is a new one nothing is claimed of what lies here
     depth = bench.model.tensors.slab_depth
     heads = bench.trial.test
     bench.say(f"parity on {len(heads)} synthetic series, seeds {', '.join(str(h.seed) for h in heads)}")
@@ -105,17 +107,6 @@ def build_variants(bench: Bench, precisions: Sequence[Precision], out: Path) -> 
     variants = tuple(replace(v, ms_per_slice=took.get(p)) for p, v in judged.items())
     _write_record(bench, variants, out / RECORD)
     return variants
-
-
-def _made_writable(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / RECORD).touch()
-        (folder / RECORD).unlink()  # until there is a new one nothing is claimed of what lies here
-    except OSError as error:
-        raise FixConfiguration(
-            f"cannot write in {folder}: {error.strerror}", hint="Name another folder with --out."
-        ) from error
 
 
 def _converted(bench: Bench, precision: Precision) -> onnx.ModelProto:

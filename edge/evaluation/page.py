@@ -54,9 +54,10 @@ def page(
 ) -> str:
     """`said` is the report as data; galleries come by title, those without a picture are left out."""
     model, cases, ran = said["model"], said["cases"], said["ran"]
-    title = f"{model['name']} {model['version']}, evaluated"
+    title = f"{model['name']} {model['version']}, evaluated{' in part' if ran['broken_off'] else ''}"
     body = [
         f"<h1>{escape(title)}</h1><p><strong>{escape(said['notice'])}</strong> {escape(model['title'])}.</p>",
+        _broken_off(ran["broken_off"], cases["all"]),
         _facts(
             {
                 "weights (SHA-256)": model["digest"],
@@ -89,6 +90,15 @@ def page(
         f"<meta charset=utf-8><meta name=viewport content='width=device-width'><title>{escape(title)}</title>"
     )
     return f"<!doctype html><html lang=en>{head}<style>{_STYLE}</style>{''.join(body)}</html>\n"
+
+
+def _broken_off(broken_off: Mapping[str, Any] | None, judged: int) -> str:
+    if broken_off is None:
+        return ""
+    return (
+        f"<p><strong>Broken off: {escape(broken_off['reason'])}.</strong> "
+        f"Cases judged: {judged}; not judged: {broken_off['cases_left']}. All figures are of the former.</p>"
+    )
 
 
 def _facts(rows: Mapping[str, str]) -> str:

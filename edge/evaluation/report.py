@@ -37,6 +37,14 @@ _UNJUDGED = frozenset({OutcomeKind.NOT_ELIGIBLE, OutcomeKind.FAILED})
 
 
 @dataclass(frozen=True, slots=True)
+class BrokenOff:
+    """Why an evaluation ended before its last case; `cases_left` were not judged."""
+
+    reason: str
+    cases_left: int
+
+
+@dataclass(frozen=True, slots=True)
 class Provenance:
     """What was run, so that it can be run again; names of files and folders are left out."""
 
@@ -48,6 +56,7 @@ class Provenance:
     phantoms_sha256: str
     cases_sha256: str
     labels_sha256: str
+    broken_off: BrokenOff | None
 
 
 @dataclass(frozen=True)

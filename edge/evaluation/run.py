@@ -19,6 +19,7 @@ from edge.domain.finding import Side
 from edge.domain.frame import frame_of, instance_of
 from edge.domain.identity import SopInstanceUID
 from edge.domain.outcome import OutcomeKind
+from edge.errors import RetryPeer, ShedLoad, where
 from edge.evaluation.cases import Case, folder_cases, synthetic_cases
 from edge.evaluation.command import DEFAULT_GENERATOR, EMBEDDED, ONNX, Plan
 from edge.evaluation.figures import CaseSaid, FindingSaid, SliceSaid
@@ -27,7 +28,7 @@ from edge.evaluation.judge import Judged, judge
 from edge.evaluation.page import page
 from edge.evaluation.phantoms import fingerprinted, generator_named
 from edge.evaluation.pictures import key_header, legend, picture
-from edge.evaluation.report import Figures, Provenance, Timing, figures_of, report
+from edge.evaluation.report import BrokenOff, Figures, Provenance, Timing, figures_of, report
 from edge.evaluation.server import Answering, Say, answering, dispatching
 from edge.evaluation.truth import read_labels
 from edge.imaging.volume import Slice
@@ -36,27 +37,59 @@ from edge.ports import Clock, InferenceQueue
 from edge.settings import Settings
 from edge.telemetry.events import Happening, InferenceFailed, SlabInferred
 from edge.triton.model_check import check_model
+from edge.writable import made_writable
+
+_DATA, _PAGE = "report.json", "report.html"
 
 
 def evaluate(plan: Plan, settings: Settings, clock: Clock, say: Say) -> Figures:
-    """Writes both files into `plan.out`; raises what stops it before anything is written."""
+    """Writes both files into `plan.out`; raises what stops it.
+
+    What stops it after a case was judged is raised when a report of the cases before is written, for they
+    may have taken hours; else nothing is written.
+    """
     folder = settings.models.repository / plan.model
     model = check_model(folder)
-    keys = [r.key for r in model.rules]
-    labels = read_labels(plan.labels, keys) if plan.labels is not None else ()
+    labels = read_labels(plan.labels, [r.key for r in model.rules]) if plan.labels is not None else ()
+    draw = generator_named(plan.generator)
+    made_writable(plan.out, _DATA, _PAGE)
     filed = folder_cases(plan.cases, labels) if plan.cases is not None else []
     drawn = hashlib.sha256()
-    heads = fingerprinted(generator_named(plan.generator)(plan.phantoms, plan.seed), drawn)
-    plan.out.mkdir(parents=True, exist_ok=True)
+    heads = fingerprinted(draw(plan.phantoms, plan.seed), drawn)
     asked = len(filed) + plan.phantoms
+    ran = _provenance(plan, filed)
     run = _Run(model, clock, plan.pictures, lambda number, what: say(f"{number}/{asked}  {what}"))
-    with answering(plan.server, folder, settings, clock, say) as answers:
-        asyncio.run(run.all(chain(filed, synthetic_cases(heads)), answers, say))
-    figures = figures_of(run.said, model.rules)
+    try:
+        with answering(plan.server, folder, settings, clock, say) as answers:
+            asyncio.run(run.all(chain(filed, synthetic_cases(heads)), answers, say))
+    except BaseException as error:
+        if run.said:
+            broken_off = BrokenOff(_why(error), max(0, asked - len(run.said)))
+            _write(plan, run, _ended(ran, drawn.hexdigest(), broken_off))
+            say(f"broken off after {len(run.said)} of {asked} cases: the report in {plan.out} is of those")
+        raise
+    return _write(plan, run, _ended(ran, drawn.hexdigest(), None))
+
+
+def _why(error: BaseException) -> str:
+    """Without the text of an error that might name a file: reports are passed on."""
+    match error:
+        case KeyboardInterrupt():
+            return "interrupted"
+        case RetryPeer() | ShedLoad():
+            return str(error)
+        case _:
+            return where(error)
+
+
+def _write(plan: Plan, run: _Run, ran: Provenance) -> Figures:
+    rules = run.model.rules
+    figures = figures_of(run.said, rules)
     timing = Timing(tuple(s.queued_s for s in run.slabs), tuple(s.took_s for s in run.slabs))
-    said = report(model, run.said, figures, timing, _provenance(plan, filed, drawn.hexdigest()))
-    (plan.out / "report.json").write_text(json.dumps(said, indent=1) + "\n")
-    (plan.out / "report.html").write_text(page(said, figures, galleries(run.shown), legend(keys)))
+    said = report(run.model, run.said, figures, timing, ran)
+    (plan.out / _DATA).write_text(json.dumps(said, indent=1) + "\n")
+    colours = legend([r.key for r in rules])
+    (plan.out / _PAGE).write_text(page(said, figures, galleries(run.shown), colours))
     return figures
 
 
@@ -69,7 +102,8 @@ class _Run:
         self.said: list[CaseSaid] = []
         self.shown: list[Shown] = []
         self.slabs: list[SlabInferred] = []
-        self._model, self._clock, self._pictures, self._progress = model, clock, pictures, progress
+        self.model = model
+        self._clock, self._pictures, self._progress = clock, pictures, progress
 
     async def all(self, cases: Iterator[Case], answers: Answering, say: Say) -> None:
         def heard(happening: Happening) -> None:
@@ -87,7 +121,7 @@ class _Run:
                     await self._one(case, queue, DicomReader(case.root, pool.decode))
 
     async def _one(self, case: Case, queue: InferenceQueue, pixels: DicomReader) -> None:
-        judged = await judge(case, self._model, pixels, queue, self._clock)
+        judged = await judge(case, self.model, pixels, queue, self._clock)
         said = case_said(judged) if judged is not None else _no_slice(case)
         self.said.append(said)
         if judged is not None and (self._pictures == "all" or (case.synthetic and self._pictures != "none")):
@@ -151,8 +185,11 @@ def _no_slice(case: Case) -> CaseSaid:
     )
 
 
-def _provenance(plan: Plan, filed: list[Case], drawn: str) -> Provenance:
-    """The command with places instead of the user's own paths, which may name somebody."""
+def _provenance(plan: Plan, filed: list[Case]) -> Provenance:
+    """The command with places instead of the user's own paths, which may name somebody.
+
+    Known before the first case, for files may be gone after the last one.
+    """
     words = ["edge", "models", "evaluate", plan.model]
     words += ["--cases", "FOLDER"] if plan.cases is not None else []
     words += ["--labels", f"LABELS{plan.labels.suffix}"] if plan.labels is not None else []
@@ -164,7 +201,18 @@ def _provenance(plan: Plan, filed: list[Case], drawn: str) -> Provenance:
     contents = sorted(i.digest for c in filed for i in c.instances)
     digest = hashlib.sha256("\n".join(contents).encode()).hexdigest() if contents else ""
     labels = hashlib.sha256(plan.labels.read_bytes()).hexdigest() if plan.labels is not None else ""
-    drawn = drawn if plan.phantoms else ""
     return Provenance(
-        shlex.join(words), server, plan.phantoms, plan.seed, plan.generator, drawn, digest, labels
+        command=shlex.join(words),
+        server=server,
+        phantoms=plan.phantoms,
+        seed=plan.seed,
+        generator=plan.generator,
+        phantoms_sha256="",
+        cases_sha256=digest,
+        labels_sha256=labels,
+        broken_off=None,
     )
+
+
+def _ended(ran: Provenance, drawn: str, broken_off: BrokenOff | None) -> Provenance:
+    return replace(ran, phantoms_sha256=drawn if ran.phantoms else "", broken_off=broken_off)

@@ -8,7 +8,9 @@ import hashlib
 import json
 import os
 import re
+import signal
 import socket
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ import pytest
 
 from edge.cli import main
 from edge.dicom.part10_folder import file_phantom
+from edge.evaluation.phantoms import SyntheticHead
 from edge.evaluation.pictures import HEAT, PALETTE
 from tests.fakes.small_heads import heads
 from tests.unit.test_evaluation_pictures import decoded
@@ -53,6 +56,8 @@ def test_two_phantoms_give_the_whole_report(tmp_path: Path, capsys: pytest.Captu
     assert 0 < said["volume"]["reported"]["at least 5 mL"]["median_absolute"] < 0.6
     assert said["model"]["digest"] == (said["model"]["digest"]).lower()
     assert "--phantoms 2 --seed 401" in said["ran"]["command"]
+    assert said["ran"]["broken_off"] is None
+    assert "Broken off" not in page
     drawn = [head.phantom for head in heads(2, 401)]
     pixels = b"".join(h.voxels_zyx_hu.tobytes() + h.labels_zyx.tobytes() for h in drawn)
     assert said["ran"]["phantoms_sha256"] == hashlib.sha256(pixels).hexdigest()
@@ -142,6 +147,64 @@ def test_a_server_that_is_away_is_said_at_once(tmp_path: Path, capsys: pytest.Ca
         options = ["--phantoms", "1", "--server", f"127.0.0.1:{nobody.getsockname()[1]}"]
         assert main(["models", "evaluate", MODEL, "--out", str(tmp_path), *options]) == 69
     assert "does not answer the canary" in capsys.readouterr().err
+
+
+def onnx_worker() -> int:
+    """The one child of ours that answers slabs."""
+    children = {c for tasks in Path("/proc/self/task").glob("*/children") for c in tasks.read_text().split()}
+    worker = b"edge.triton.onnx_worker"
+    (pid,) = [int(c) for c in children if worker in Path(f"/proc/{c}/cmdline").read_bytes()]
+    return pid
+
+
+@pytest.mark.parametrize(
+    ("happens", "code", "reason"),
+    [
+        (lambda: os.kill(onnx_worker(), signal.SIGSTOP), 69, "the server did not answer in time"),
+        (lambda: os.kill(os.getpid(), signal.SIGINT), 130, "interrupted"),
+    ],
+    ids=["mute", "interrupted"],
+)
+def test_what_ends_it_early_leaves_a_report_of_the_cases_before(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    happens: Callable[[], None],
+    code: int,
+    reason: str,
+) -> None:
+    def troubled(count: int, seed: int) -> Iterator[SyntheticHead]:
+        first, *others = heads(count, seed)
+        yield first
+        happens()
+        monkeypatch.setattr("edge.evaluation.judge._PATIENCE_S", 1.0)
+        monkeypatch.setattr("edge.evaluation.judge._PATIENCE_PER_SLICE_S", 0.0)
+        yield from others
+
+    monkeypatch.setattr("tests.fakes.small_heads.heads", troubled)
+    options = ["--phantoms", "3", "--seed", "401", "--generator", GENERATOR, "--server", "onnx"]
+    assert main(["models", "evaluate", MODEL, "--out", str(tmp_path / "out"), *options]) == code
+    said = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert said["ran"]["broken_off"] == {"reason": reason, "cases_left": 2}
+    assert [c["outcome"] for c in said["each_case"]] == ["finding"]
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert f"Broken off: {reason}." in page
+    assert "Cases judged: 1; not judged: 2." in page
+    told = capsys.readouterr()
+    assert "broken off after 1 of 3 cases" in told.out
+    assert "report.json and report.html are in" not in told.out
+
+
+@pytest.mark.parametrize("out", ["file", "file/below"])
+def test_a_place_that_cannot_be_written_to_is_told_before_any_work(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], out: str
+) -> None:
+    (tmp_path / "file").write_text("")
+    asked = ["--out", str(tmp_path / out), "--phantoms", "1", "--generator", GENERATOR, "--server", "onnx"]
+    assert main(["models", "evaluate", MODEL, *asked]) == 78
+    told = capsys.readouterr()
+    assert "Name another folder with --out." in told.err
+    assert "1/1" not in told.out
 
 
 def test_an_unknown_model_names_the_known(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
