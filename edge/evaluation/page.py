@@ -66,6 +66,7 @@ def page(
                 f"{cases['synthetic']} synthetic",
                 "outcomes": ", ".join(f"{n} {k}" for k, n in cases["outcomes"].items()),
                 "command": ran["command"],
+                "answered by": answered_words(ran["answered_by"]),
                 "inputs (SHA-256)": ran["cases_sha256"] or "none but phantoms",
                 "phantoms (SHA-256)": ran["phantoms_sha256"] or "none",
                 "labels (SHA-256)": ran["labels_sha256"] or "none",
@@ -99,6 +100,14 @@ def _broken_off(broken_off: Mapping[str, Any] | None, judged: int) -> str:
         f"<p><strong>Broken off: {escape(broken_off['reason'])}.</strong> "
         f"Cases judged: {judged}; not judged: {broken_off['cases_left']}. All figures are of the former.</p>"
     )
+
+
+def answered_words(answered: Mapping[str, Any]) -> str:
+    """`report.Answered` as data on one line."""
+    inputs = ", ".join(f"{name} as {kind}" for name, kind in answered["inputs"].items())
+    versions = ", ".join(f"version {v}" for v in answered["versions"])
+    weights = answered["weights"] or "weights not known here"
+    return "; ".join(part for part in (answered["platform"], versions, inputs, weights) if part)
 
 
 def _facts(rows: Mapping[str, str]) -> str:

@@ -37,6 +37,20 @@ _UNJUDGED = frozenset({OutcomeKind.NOT_ELIGIBLE, OutcomeKind.FAILED})
 
 
 @dataclass(frozen=True, slots=True)
+class Answered:
+    """What computed the answers: `platform`, `versions` and `inputs` (data type by name) as Triton says.
+
+    `weights` is the file where that is known and empty where it is not. Triton tells no precision: for a
+    plan it is what the model's folder here records, which a server elsewhere may not have taken.
+    """
+
+    platform: str
+    versions: tuple[str, ...]
+    inputs: Mapping[str, str]
+    weights: str
+
+
+@dataclass(frozen=True, slots=True)
 class BrokenOff:
     """Why an evaluation ended before its last case; `cases_left` were not judged."""
 
@@ -56,6 +70,7 @@ class Provenance:
     phantoms_sha256: str
     cases_sha256: str
     labels_sha256: str
+    answered_by: Answered | None
     broken_off: BrokenOff | None
 
 

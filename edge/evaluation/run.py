@@ -28,7 +28,7 @@ from edge.evaluation.judge import Judged, judge
 from edge.evaluation.page import page
 from edge.evaluation.phantoms import fingerprinted, generator_named
 from edge.evaluation.pictures import key_header, legend, picture
-from edge.evaluation.report import BrokenOff, Figures, Provenance, Timing, figures_of, report
+from edge.evaluation.report import Answered, BrokenOff, Figures, Provenance, Timing, figures_of, report
 from edge.evaluation.server import Answering, Say, answering, dispatching
 from edge.evaluation.truth import read_labels
 from edge.imaging.volume import Slice
@@ -65,10 +65,10 @@ def evaluate(plan: Plan, settings: Settings, clock: Clock, say: Say) -> Figures:
     except BaseException as error:
         if run.said:
             broken_off = BrokenOff(_why(error), max(0, asked - len(run.said)))
-            _write(plan, run, _ended(ran, drawn.hexdigest(), broken_off))
+            _write(plan, run, _ended(ran, run, drawn.hexdigest(), broken_off))
             say(f"broken off after {len(run.said)} of {asked} cases: the report in {plan.out} is of those")
         raise
-    return _write(plan, run, _ended(ran, drawn.hexdigest(), None))
+    return _write(plan, run, _ended(ran, run, drawn.hexdigest(), None))
 
 
 def _why(error: BaseException) -> str:
@@ -103,6 +103,7 @@ class _Run:
         self.shown: list[Shown] = []
         self.slabs: list[SlabInferred] = []
         self.model = model
+        self.answered_by: Answered | None = None
         self._clock, self._pictures, self._progress = clock, pictures, progress
 
     async def all(self, cases: Iterator[Case], answers: Answering, say: Say) -> None:
@@ -116,7 +117,8 @@ class _Run:
                     pass
 
         with closing(DecoderPool(DecoderLimits(), heard)) as pool:
-            async with dispatching(answers, self._clock, heard) as queue:
+            async with dispatching(answers, self._clock, heard) as (queue, by):
+                self.answered_by = by
                 while (case := await asyncio.to_thread(next, cases, None)) is not None:
                     await self._one(case, queue, DicomReader(case.root, pool.decode))
 
@@ -210,9 +212,11 @@ def _provenance(plan: Plan, filed: list[Case]) -> Provenance:
         phantoms_sha256="",
         cases_sha256=digest,
         labels_sha256=labels,
+        answered_by=None,
         broken_off=None,
     )
 
 
-def _ended(ran: Provenance, drawn: str, broken_off: BrokenOff | None) -> Provenance:
-    return replace(ran, phantoms_sha256=drawn if ran.phantoms else "", broken_off=broken_off)
+def _ended(ran: Provenance, run: _Run, drawn: str, broken_off: BrokenOff | None) -> Provenance:
+    drawn = drawn if ran.phantoms else ""
+    return replace(ran, phantoms_sha256=drawn, answered_by=run.answered_by, broken_off=broken_off)

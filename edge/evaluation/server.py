@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from edge.builder.served_plan import PLAN, ServedPlan
 from edge.errors import FixConfiguration, RetryPeer
 from edge.evaluation.command import EMBEDDED, ONNX
+from edge.evaluation.report import Answered
 from edge.ports import Clock, InferenceServer
 from edge.settings import Settings
 from edge.supervisor import Supervisor
@@ -22,12 +24,15 @@ from edge.triton.client import TritonServer
 from edge.triton.dispatch import InferenceDispatcher, Policy
 from edge.triton.embedded import launch_spec
 from edge.triton.fallback import OnnxWorker
+from edge.triton.grpc_channel import ModelMetadata
 from edge.triton.libpython import Unavailable
 from edge.triton.provision import provision
 
 # A request is measured here and not hurried: a busy machine must not turn slow into wrong.
 DEADLINE_S = 60.0
 _READY_S = 45.0
+_GRAPH = "model.onnx"
+_TENSORRT = "tensorrt_plan"
 Say = Callable[[str], None]
 
 
@@ -74,12 +79,15 @@ def answering(server: str, folder: Path, settings: Settings, clock: Clock, say: 
 @asynccontextmanager
 async def dispatching(
     answers: Answering, clock: Clock, emit: Callable[[Happening], None]
-) -> AsyncGenerator[InferenceDispatcher]:
-    """The agent's own queue in front of the server; raises RetryPeer when the canary does not pass now."""
+) -> AsyncGenerator[tuple[InferenceDispatcher, Answered]]:
+    """The agent's own queue in front of the server, and what that is.
+
+    Raises RetryPeer when the canary does not pass now.
+    """
     model = answers.folder.name
-    server: InferenceServer
+    server: OnnxWorker | TritonServer
     if answers.server == ONNX:
-        server = OnnxWorker(model, answers.folder / "1" / "model.onnx")
+        server = OnnxWorker(model, answers.folder / "1" / _GRAPH)
     else:
         server = TritonServer(
             answers.grpc_url, shared_memory=answers.shared_memory, in_flight=answers.in_flight
@@ -88,16 +96,29 @@ async def dispatching(
     try:
         # The queue would wait for as long as it takes; somebody at a terminal wants to know.
         await _answers(canary, server)
+        described = await server.metadata(model) if isinstance(server, TritonServer) else None
         dispatcher = InferenceDispatcher(server, canary, Policy(answers.in_flight, attempts=3), clock, emit)
         running = asyncio.create_task(dispatcher.run())
         try:
-            yield dispatcher
+            yield dispatcher, answered(answers, described)
         finally:
             running.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await running
     finally:
         await server.close()
+
+
+def answered(answers: Answering, described: ModelMetadata | None) -> Answered:
+    """`described` is None for ONNX Runtime alone."""
+    if described is None:
+        return Answered("onnxruntime", (), {}, _GRAPH)
+    weights = _GRAPH if answers.server == EMBEDDED else ""
+    if described.platform == _TENSORRT:
+        record = ServedPlan(answers.folder).record
+        known = "of which nothing is recorded here" if record is None else f"recorded here as {record.title}"
+        weights = f"{PLAN}, {known}"
+    return Answered(described.platform, described.versions, described.inputs, weights)
 
 
 async def _answers(canary: Canary, server: InferenceServer) -> None:

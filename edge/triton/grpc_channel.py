@@ -51,10 +51,11 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class ModelMetadata:
-    """How a server describes a model: its platform (tensorrt_plan, python) and data type by input."""
+    """How a server describes a model: its platform (tensorrt_plan, python), data type by input, versions."""
 
     platform: str
     inputs: Mapping[str, str]
+    versions: tuple[str, ...] = ()
 
 
 class GrpcChannel:
@@ -102,7 +103,8 @@ class GrpcChannel:
 
     async def metadata(self, model: str, timeout_s: float) -> ModelMetadata:
         said = await _await(self._client.get_model_metadata(model, client_timeout=timeout_s))
-        return ModelMetadata(str(said.platform), {str(i.name): str(i.datatype) for i in said.inputs})
+        inputs = {str(i.name): str(i.datatype) for i in said.inputs}
+        return ModelMetadata(str(said.platform), inputs, tuple(str(v) for v in said.versions))
 
     async def close(self) -> None:
         if self._opened is not None:

@@ -33,6 +33,13 @@ def test_three_servers_and_one_answer(
     servers = {"onnx": "onnx", "there": triton.settings.triton.grpc_url, "own": "embedded"}
     said = {name: judged(tmp_path / name, server) for name, server in servers.items()}
     assert said["there"]["ran"]["server"] == "URL"
+    cpu = {
+        "platform": "python",
+        "versions": ["1"],
+        "inputs": {"slab_hu": "INT16", "pixel_spacing_mm": "FP32"},
+    }
+    assert said["there"]["ran"]["answered_by"] == {**cpu, "weights": ""}
+    assert said["own"]["ran"]["answered_by"] == {**cpu, "weights": "model.onnx"}
     (alone,) = said["onnx"]["each_case"]
     assert alone["findings"][0]["level"] == "page"
     assert said["there"]["each_case"] == said["own"]["each_case"]

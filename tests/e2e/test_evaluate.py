@@ -58,6 +58,9 @@ def test_two_phantoms_give_the_whole_report(tmp_path: Path, capsys: pytest.Captu
     assert "--phantoms 2 --seed 401" in said["ran"]["command"]
     assert said["ran"]["broken_off"] is None
     assert "Broken off" not in page
+    onnx = {"platform": "onnxruntime", "versions": [], "inputs": {}, "weights": "model.onnx"}
+    assert said["ran"]["answered_by"] == onnx
+    assert "<td class=dim>answered by<td><code>onnxruntime; model.onnx</code>" in page
     drawn = [head.phantom for head in heads(2, 401)]
     pixels = b"".join(h.voxels_zyx_hu.tobytes() + h.labels_zyx.tobytes() for h in drawn)
     assert said["ran"]["phantoms_sha256"] == hashlib.sha256(pixels).hexdigest()
