@@ -111,11 +111,8 @@ def plan(kept: ServedPlan, model: ClinicalModel) -> str:
     if not kept.present:
         return "none"
     record = kept.record
-    if record is None:
-        return "present, but not of `edge models build`"
-    if record.stale(model.model.onnx_sha256):
-        return f"{record.title}; STALE, of another model.onnx: build it anew"
-    return record.title
+    title, why = record.title if record is not None else "unknown", kept.stale(model)
+    return f"{title}; STALE, {why}: build it anew" if why else title
 
 
 def served(found: Serving, kept: ServedPlan) -> str:

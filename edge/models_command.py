@@ -80,7 +80,7 @@ def _check(args: argparse.Namespace) -> int:
 
     settings = effective_settings(args)
     for folder in [model_folder(settings, args.model)] if args.model else model_folders(settings):
-        ServedPlan(folder).refuse_stale(check_model(folder).model.onnx_sha256)
+        ServedPlan(folder).refuse_stale(check_model(folder))
         if args.server is None:
             say(f"ok  {folder.name}")
             continue

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.builder.cuda import NoGpu, find_gpu
+from edge.builder.optimisation_profile import profile_of, shapes
 from edge.builder.precision import Precision
 from edge.builder.served_plan import PlanKey, PlanRecord, ServedPlan, sha256_of
 from edge.builder.session import read_graph, write_graph
@@ -21,7 +22,6 @@ from edge.builder.tensorrt_input import for_tensorrt
 from edge.builder.variants import Variant
 from edge.errors import FixConfiguration, RefuseModel
 from edge.models.contract import ClinicalModel
-from edge.models.slab_segmentation import PIXEL_SPACING_MM, SLAB_HU
 from edge.ports import Clock
 
 WORKSPACE_MIB = 2048
@@ -31,8 +31,6 @@ MEMORY_HINT = (
 )
 BUILD_S = 3600.0
 ANSWER_S = 300.0
-# Rows and columns: the least, the usual and the most that a CT has.
-MATRICES = (64, 512, 1024)
 
 Job = Mapping[str, Any]
 Child = Callable[[Job, float], dict[str, Any]]
@@ -107,10 +105,12 @@ def build_plan(
     version = str(site.child({"do": "version"}, ANSWER_S)["tensorrt"])
     graph = work / f"{variant.precision}.tensorrt.onnx"
     write_graph(for_tensorrt(read_graph(variant.path)), graph)
-    key = PlanKey(model.model.onnx_sha256, sha256_of(graph), version, site.gpu, site.power_mode)
+    key = PlanKey(
+        model.model.onnx_sha256, sha256_of(graph), profile_of(model), version, site.gpu, site.power_mode
+    )
     present = served.record
     if present is not None and present.key == key:
-        say("the served plan is of this graph, TensorRT and GPU already")
+        say("the served plan is of this graph, profile, TensorRT and GPU already")
         return present
     say(f"building the {variant.precision} plan with TensorRT {version} on {site.gpu}; this takes minutes")
     plan = work / "candidate.plan"
@@ -134,16 +134,6 @@ def build_plan(
     finally:
         plan.unlink(missing_ok=True)
     return record
-
-
-def shapes(model: ClinicalModel) -> dict[str, list[list[int]]]:
-    """The optimisation profile: per input its least, usual and largest shape."""
-    depth, most = model.tensors.slab_depth, model.tensors.max_batch
-    least, usual, largest = MATRICES
-    return {
-        SLAB_HU: [[1, depth, least, least], [1, depth, usual, usual], [most, depth, largest, largest]],
-        PIXEL_SPACING_MM: [[1, 2], [1, 2], [most, 2]],
-    }
 
 
 def choose(variants: tuple[Variant, ...], wanted: Precision | None) -> Variant | NoPlan:

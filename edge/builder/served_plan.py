@@ -10,7 +10,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from edge.builder.optimisation_profile import profile_of
 from edge.errors import FixConfiguration, RefuseModel
+from edge.models.contract import ClinicalModel
 
 PLAN = "model.plan"
 _RECORD = "model.plan.json"
@@ -22,11 +24,13 @@ _NEW = ".new"
 class PlanKey:
     """What a plan is good for; with any other value it must be built anew.
 
-    `model_sha256` is of model.onnx, `onnx_sha256` of the graph that TensorRT was given.
+    `model_sha256` is of model.onnx, `onnx_sha256` of the graph that TensorRT was given, `profile` the
+    words for the sizes it was told to expect.
     """
 
     model_sha256: str
     onnx_sha256: str
+    profile: str
     tensorrt: str
     gpu: str
     power_mode: str
@@ -42,9 +46,13 @@ class PlanRecord:
     built_at: str
     golden_cases: int
 
-    def stale(self, model_sha256: str) -> bool:
-        """Whether it was made of another model.onnx."""
-        return self.key.model_sha256 != model_sha256
+    def stale(self, model: ClinicalModel) -> str:
+        """Why it does not fit the model as it is now; empty when it does."""
+        if self.key.model_sha256 != model.model.onnx_sha256:
+            return "of another model.onnx"
+        if self.key.profile != profile_of(model):
+            return f"of another profile ({self.key.profile}, not {profile_of(model)})"
+        return ""
 
     @property
     def title(self) -> str:
@@ -72,12 +80,19 @@ class ServedPlan:
     def previous(self) -> PlanRecord | None:
         return _read(_beside(self._record, _PREVIOUS), _beside(self.path, _PREVIOUS))
 
-    def refuse_stale(self, model_sha256: str) -> None:
-        """Raises RefuseModel when the plan is of other weights: their thresholds are not these."""
-        if self.present and (self.record is None or self.record.stale(model_sha256)):
+    def stale(self, model: ClinicalModel) -> str:
+        """Why the plan does not fit the model; empty when it does, or when there is none."""
+        if not self.present:
+            return ""
+        record = self.record
+        return record.stale(model) if record is not None else "of no build that is recorded beside it"
+
+    def refuse_stale(self, model: ClinicalModel) -> None:
+        """Raises RefuseModel for a plan of other weights, whose thresholds are not these, or other sizes."""
+        why = self.stale(model)
+        if why:
             raise RefuseModel(
-                f"{self.path} is not of this model.onnx",
-                hint="Build it anew with `edge models build`, or remove it.",
+                f"{self.path} is {why}", hint="Build it anew with `edge models build`, or remove it."
             )
 
     def promote(self, plan: Path, record: PlanRecord) -> None:

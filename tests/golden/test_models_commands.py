@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from edge import build_command
+from edge.builder.optimisation_profile import profile_of
 from edge.builder.plan import Job, NoPlan, Site
 from edge.builder.precision import Precision
 from edge.builder.served_plan import PlanKey, PlanRecord, ServedPlan, sha256_of
@@ -43,7 +44,8 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def plan_of(folder: Path, content: bytes, tensorrt: str, work: Path) -> PlanRecord:
     candidate = work / "candidate"
     candidate.write_bytes(content)
-    key = PlanKey(load_clinical_model(folder).model.onnx_sha256, "0" * 64, tensorrt, "NVIDIA Orin", "")
+    model = load_clinical_model(folder)
+    key = PlanKey(model.model.onnx_sha256, "0" * 64, profile_of(model), tensorrt, "NVIDIA Orin", "")
     record = PlanRecord(key, "fp16", sha256_of(candidate), "2026-01-01T00:00:00+00:00", 3)
     ServedPlan(folder).promote(candidate, record)
     return record
@@ -184,4 +186,34 @@ def test_a_plan_of_other_weights_is_stale(
     record = folder / "1" / "model.plan.json"
     record.write_text(record.read_text().replace(model.model.onnx_sha256, "1" * 64))
     assert main(["models", "check", NAME]) != 0
-    assert "is not of this model.onnx" in capsys.readouterr().err
+    assert "is of another model.onnx" in capsys.readouterr().err
+
+
+def test_a_plan_of_another_batch_or_without_a_record_is_stale(
+    repository: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    folder = repository / NAME
+    plan_of(folder, b"for eight", "10.3.0", tmp_path)
+    for name in ("clinical.toml", "config.pbtxt", "configs/cpu.pbtxt"):
+        text = (folder / name).read_text()
+        larger = text.replace("max_batch = 8", "max_batch = 16")
+        larger = larger.replace("max_batch_size: 8", "max_batch_size: 16")
+        assert larger != text
+        (folder / name).write_text(larger)
+    assert main(["models", "check", NAME]) == 78
+    said = capsys.readouterr().err
+    assert "is of another profile (slab_hu 1x3x64x64 1x3x512x512 8x3x1024x1024" in said
+    assert "Build it anew" in said
+    model = load_clinical_model(folder)
+    assert "; STALE, of another profile (slab_hu" in plan(ServedPlan(folder), model)
+    plan_of(folder, b"for sixteen", "10.3.0", tmp_path)
+    assert main(["models", "check", NAME]) == 0
+    assert "STALE" not in plan(ServedPlan(folder), model)
+
+    record = folder / "1" / "model.plan.json"
+    without = json.loads(record.read_text())
+    del without["key"]["profile"]  # as builds of before wrote it
+    record.write_text(json.dumps(without))
+    assert main(["models", "check", NAME]) == 78
+    assert "of no build that is recorded beside it" in capsys.readouterr().err
+    assert plan(ServedPlan(folder), model).startswith("unknown; STALE, of no build")

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from edge.builder.cuda import NoGpu, find_gpu
+from edge.builder.optimisation_profile import profile_of, shapes
 from edge.builder.plan import (
     MEMORY_HINT,
     Job,
@@ -24,14 +25,13 @@ from edge.builder.plan import (
     choose,
     find_site,
     run_child,
-    shapes,
 )
 from edge.builder.precision import Precision
 from edge.builder.served_plan import ServedPlan
 from edge.builder.variants import Variant
 from edge.clock import SystemClock
 from edge.errors import FixConfiguration, RefuseModel
-from edge.models.contract import load_clinical_model
+from edge.models.contract import ClinicalModel, load_clinical_model
 
 SHIPPED = Path(__file__).resolve().parents[2] / "model_repo" / "ct_head_hyperdensity"
 MODEL = load_clinical_model(SHIPPED)
@@ -75,12 +75,12 @@ def child() -> Child:
 
 
 @pytest.fixture
-def build(folder: Path, child: Child, tmp_path: Path) -> Callable[[], None]:
+def build(folder: Path, child: Child, tmp_path: Path) -> Callable[..., None]:
     fp16 = variant(Precision.FP16, folder / "1" / "model.onnx")
     site = Site("NVIDIA Orin", "MAXN", child)
 
-    def run() -> None:
-        build_plan(MODEL, folder, fp16, tmp_path, site, SystemClock(), lambda line: None)
+    def run(model: ClinicalModel = MODEL) -> None:
+        build_plan(model, folder, fp16, tmp_path, site, SystemClock(), lambda line: None)
 
     return run
 
@@ -121,6 +121,17 @@ def test_another_tensorrt_means_another_plan_and_the_old_one_is_kept(
     assert plan.path.read_bytes() == b"second plan"
     assert plan.previous is not None
     assert plan.previous.key.tensorrt == "10.3.0"
+
+
+def test_a_larger_batch_means_another_plan(folder: Path, build: Callable[..., None], child: Child) -> None:
+    """Triton refuses a plan whose profile is smaller than the max_batch_size of config.pbtxt."""
+    build()
+    child.plan = b"plan of sixteen"
+    build(MODEL.model_copy(update={"tensors": MODEL.tensors.model_copy(update={"max_batch": 16})}))
+    assert child.done.count("build") == 2
+    record = ServedPlan(folder).record
+    assert record is not None
+    assert "16x3x1024x1024" in record.key.profile
 
 
 @pytest.mark.parametrize("trouble", ["version", "build", "answer", "complaints"])
@@ -209,6 +220,8 @@ def test_the_profile_spans_every_matrix_and_the_models_batch() -> None:
     assert spans["slab_hu"][0] == [1, 3, 64, 64]
     assert spans["slab_hu"][2] == [8, 3, 1024, 1024]
     assert spans["pixel_spacing_mm"] == [[1, 2], [1, 2], [8, 2]]
+    words = "slab_hu 1x3x64x64 1x3x512x512 8x3x1024x1024, pixel_spacing_mm 1x2 1x2 8x2"
+    assert profile_of(MODEL) == words
 
 
 def test_without_a_driver_there_is_no_gpu_and_the_reason_says_so() -> None:

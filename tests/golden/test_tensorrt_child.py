@@ -16,7 +16,7 @@ import pytest
 
 from edge.builder import tensorrt_child
 from edge.builder.cuda import DeviceMemory
-from edge.builder.plan import shapes
+from edge.builder.optimisation_profile import shapes
 from edge.builder.precision import half
 from edge.builder.session import read_graph, write_graph
 from edge.builder.tensorrt_child import JobFailed, answer, build, main

@@ -21,7 +21,7 @@ def promoted(folder: Path) -> None:
     (folder / "1").mkdir()
     candidate = folder / "candidate"
     candidate.write_bytes(b"a plan")
-    key = PlanKey("1" * 64, "0" * 64, "10.3.0", "NVIDIA Orin", "")
+    key = PlanKey("1" * 64, "0" * 64, "", "10.3.0", "NVIDIA Orin", "")
     record = PlanRecord(key, "fp16", sha256_of(candidate), "2026-01-01T00:00:00+00:00", 3)
     ServedPlan(folder).promote(candidate, record)
 
