@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -37,7 +36,8 @@ def add_subcommands(models: argparse.ArgumentParser) -> None:
         nargs="?",
         const=_EMBEDDED,
         metavar="WHERE",
-        help="ask the golden cases of a real Triton too: embedded (started for this) or host:port",
+        help="ask the golden cases of a real Triton too: embedded (default, started for this) or host:port,"
+        " which without MODEL is asked what it serves",
     )
     add("list", _list, "what the repository holds, and what Triton serves of it")
     from edge.build_command import add_arguments  # noqa: PLC0415 - see _check
@@ -72,23 +72,13 @@ def model_folders(settings: Settings) -> list[Path]:
 
 
 def _check(args: argparse.Namespace) -> int:
-    from edge.builder.served_plan import ServedPlan  # noqa: PLC0415 - see above
-    from edge.clock import SystemClock  # noqa: PLC0415 - see above
-    from edge.evaluation.server import DEADLINE_S, answering  # noqa: PLC0415 - see above
-    from edge.triton.golden_check import check_golden_cases  # noqa: PLC0415 - see above
-    from edge.triton.model_check import check_model  # noqa: PLC0415 - commands load only the rooms they use
+    from edge.clock import SystemClock  # noqa: PLC0415 - commands load only the rooms they use
+    from edge.model_check_command import check, refuse_unless_server  # noqa: PLC0415 - see above
 
     settings = effective_settings(args)
-    for folder in [model_folder(settings, args.model)] if args.model else model_folders(settings):
-        ServedPlan(folder).refuse_stale(check_model(folder))
-        if args.server is None:
-            say(f"ok  {folder.name}")
-            continue
-        with answering(args.server, folder, settings, SystemClock(), say) as there:
-            if not there.grpc_url:
-                raise FixConfiguration(f"--server {args.server} is no Triton", hint="Name its host:port.")
-            cases = asyncio.run(check_golden_cases(folder, there.grpc_url, DEADLINE_S))
-        say(f"ok  {folder.name}, {cases} golden cases through Triton")
+    refuse_unless_server(args.server, settings)
+    folders = [model_folder(settings, args.model)] if args.model else model_folders(settings)
+    check(folders, args.server, settings, SystemClock(), say, named=args.model is not None)
     return 0
 
 

@@ -30,6 +30,12 @@ def contradictions(settings: Settings) -> list[str]:
     ]
 
 
+def is_host_port(text: str) -> bool:
+    """Whether a text is host:port, with a port that there can be."""
+    host, _, port = text.rpartition(":")
+    return bool(host) and port.isdecimal() and 1 <= int(port) <= 65535
+
+
 def _ports(settings: Settings) -> Iterator[str]:
     users: dict[int, list[str]] = defaultdict(list)
     users[settings.dicom.port].append("dicom.port")
@@ -37,11 +43,10 @@ def _ports(settings: Settings) -> Iterator[str]:
         users[settings.dicom_tls.port].append("dicom_tls.port")
     users[settings.telemetry.receiver_port].append("telemetry.receiver_port")
     users[settings.telemetry.agent_port].append("telemetry.agent_port")
-    grpc_port = settings.triton.grpc_url.rpartition(":")[2]
-    if not (grpc_port.isdecimal() and 1 <= int(grpc_port) <= 65535 and settings.triton.grpc_url[0] != ":"):
+    if not is_host_port(settings.triton.grpc_url):
         yield f"triton.grpc_url: host:port is meant, not {settings.triton.grpc_url!r}"
     elif settings.triton.mode == "embedded":
-        users[int(grpc_port)].append("triton.grpc_url")
+        users[int(settings.triton.grpc_url.rpartition(":")[2])].append("triton.grpc_url")
     if settings.triton.mode == "embedded":
         users[settings.triton.http_port].append("triton.http_port")
         users[settings.triton.metrics_port].append("triton.metrics_port")

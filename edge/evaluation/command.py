@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge.errors import FixConfiguration
+from edge.settings_checks import is_host_port
 
 DEFAULT_GENERATOR = "edge.evaluation.phantoms:heads"
 EMBEDDED, ONNX = "embedded", "onnx"
@@ -65,7 +66,7 @@ def plan_of(args: argparse.Namespace) -> Plan:
         raise FixConfiguration("--labels describes the cases of --cases", hint="Give --cases too.")
     if args.cases is not None and not args.cases.is_dir():
         raise FixConfiguration("--cases is no folder", hint="Name the folder that holds the DICOM files.")
-    if args.server not in (EMBEDDED, ONNX) and not args.server.rpartition(":")[2].isdigit():
+    if args.server not in (EMBEDDED, ONNX) and not is_host_port(args.server):
         raise FixConfiguration(f"--server {args.server} is unknown", hint="embedded, onnx or host:port.")
     return Plan(
         model=args.model,

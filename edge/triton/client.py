@@ -72,6 +72,13 @@ class TritonServer:
         except CallFailed:
             return False
 
+    async def ready_models(self) -> frozenset[str]:
+        """Every model that the server calls ready; raises AttemptFailed or RequestRefused."""
+        try:
+            return await self._channel.ready_models(CONTROL_TIMEOUT_S)
+        except CallFailed as error:
+            raise failure(error.code, error.message) from error
+
     async def metadata(self, model: str) -> ModelMetadata:
         """How the server describes the model it serves; raises AttemptFailed or RequestRefused."""
         try:

@@ -1,4 +1,4 @@
-"""Golden cases through a server that is really there."""
+"""Golden cases through a server that is really there, and what it serves."""
 
 from __future__ import annotations
 
@@ -29,3 +29,12 @@ async def check_golden_cases(folder: Path, grpc_url: str, deadline_s: float) -> 
     finally:
         await server.close()
     return len(cases)
+
+
+async def ready_models(grpc_url: str) -> frozenset[str]:
+    """What the server at `grpc_url` serves now; raises RetryPeer when it is not there."""
+    server = TritonServer(grpc_url, shared_memory=False, in_flight=1)
+    try:
+        return await server.ready_models()
+    finally:
+        await server.close()

@@ -101,6 +101,10 @@ class GrpcChannel:
     async def ready(self, model: str, timeout_s: float) -> bool:
         return bool(await _await(self._client.is_model_ready(model, client_timeout=timeout_s)))
 
+    async def ready_models(self, timeout_s: float) -> frozenset[str]:
+        said = await _await(self._client.get_model_repository_index(client_timeout=timeout_s))
+        return frozenset(str(m.name) for m in said.models if m.state == "READY")
+
     async def metadata(self, model: str, timeout_s: float) -> ModelMetadata:
         said = await _await(self._client.get_model_metadata(model, client_timeout=timeout_s))
         inputs = {str(i.name): str(i.datatype) for i in said.inputs}

@@ -9,11 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edge.cli import main
 from edge.errors import RefuseModel, RetryPeer
 from edge.list_command import listing
 from edge.triton.client import TritonServer
 from edge.triton.golden_check import check_golden_cases
 from tests.triton_fixtures import MODEL, MODEL_FOLDER, RunningTriton
+
+OTHER = "ct_head_hemorrhage"
 
 
 def test_every_golden_case_is_asked(triton: RunningTriton) -> None:
@@ -56,3 +59,37 @@ def test_metadata_of_a_server_that_is_not_there_means_retry() -> None:
 
     with pytest.raises(RetryPeer):
         asyncio.run(ask())
+
+
+def test_a_check_without_a_model_asks_what_the_server_serves(
+    triton: RunningTriton, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An appliance's Triton loads the active model and no other."""
+    monkeypatch.setenv("EDGE_MODELS__REPOSITORY", str(MODEL_FOLDER.parent))
+    url = triton.settings.triton.grpc_url
+    assert main(["models", "check", "--server", url]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        f"ok  {OTHER}, which {url} does not serve",
+        f"ok  {MODEL}, 3 golden cases through Triton",
+    ]
+    assert main(["models", "check", OTHER, "--server", url]) == 69
+
+
+def test_a_server_that_serves_none_of_the_folders_fails_the_check(
+    triton: RunningTriton,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    shutil.copytree(MODEL_FOLDER.parent / OTHER, tmp_path / OTHER)
+    monkeypatch.setenv("EDGE_MODELS__REPOSITORY", str(tmp_path))
+    url = triton.settings.triton.grpc_url
+    assert main(["models", "check", "--server", url]) == 69
+    said = capsys.readouterr()
+    assert f"{url} serves none of {OTHER}. Hint: It serves {MODEL}." in said.err
+    assert said.out == ""
+
+
+def test_a_server_that_is_not_there_fails_the_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGE_MODELS__REPOSITORY", str(MODEL_FOLDER.parent))
+    assert main(["models", "check", "--server", "127.0.0.1:1"]) == 69

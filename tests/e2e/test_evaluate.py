@@ -122,6 +122,7 @@ def test_files_need_labels_and_stay_unnamed(tmp_path: Path) -> None:
         (["--cases", "/nowhere"], 78, "no folder"),
         (["--phantoms", "1", "--generator", "no.such:thing"], 78, "no.such"),
         (["--phantoms", "1", "--server", "elsewhere"], 78, "elsewhere"),
+        (["--phantoms", "1", "--server", "8001"], 78, "8001"),
     ],
 )
 def test_bad_options_are_refused_with_a_hint(

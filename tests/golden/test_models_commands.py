@@ -217,3 +217,19 @@ def test_a_plan_of_another_batch_or_without_a_record_is_stale(
     assert main(["models", "check", NAME]) == 78
     assert "of no build that is recorded beside it" in capsys.readouterr().err
     assert plan(ServedPlan(folder), model).startswith("unknown; STALE, of no build")
+
+
+@pytest.mark.usefixtures("repository")
+@pytest.mark.parametrize(
+    ("server", "hint"),
+    [(NAME, f"check {NAME} --server`"), ("onnx", "check MODEL --server`"), ("8001", "MODEL")],
+)
+def test_a_server_that_is_no_address_is_refused_with_how_to_write_it(
+    capsys: pytest.CaptureFixture[str], server: str, hint: str
+) -> None:
+    """`check --server MODEL` reads as a server of that name."""
+    assert main(["models", "check", "--server", server]) == 78
+    said = capsys.readouterr()
+    assert f"--server {server} is neither embedded nor host:port" in said.err
+    assert hint in said.err
+    assert said.out == ""

@@ -148,6 +148,8 @@ def test_a_file_that_was_named_must_be_there(config: Path) -> None:
         ("telemetry.agent_port = 9108", "telemetry.receiver_port: port 9108 is also telemetry.agent_port"),
         ("triton.grpc_url = 'gpu'", "triton.grpc_url: host:port is meant, not 'gpu'"),
         ("triton.grpc_url = ':8001'", "triton.grpc_url: host:port is meant"),
+        ("triton.grpc_url = '8001'", "triton.grpc_url: host:port is meant"),
+        ("triton.grpc_url = 'gpu:65536'", "triton.grpc_url: host:port is meant"),
         ("completeness.quiet_s = 200", "completeness.quiet_s: must be shorter"),
         (
             "mqtt = {mode = 'external', tls = true, key_file = 'k'}",
