@@ -205,10 +205,12 @@ def main() -> None:
     )
     asked = parser.parse_args()
     counts = dict.fromkeys(CHOOSE, asked.choose) | {REPORT: asked.count}
-    paths = {s: [kept_series(asked.kept, s, i) for i in range(n)] for s, n in counts.items()}
-    if asked.draw_only:
-        return
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+        kept = functools.partial(kept_series, asked.kept)
+        paths = {s: list(pool.map(kept, itertools.repeat(s, n), range(n))) for s, n in counts.items()}
+        print(sum(counts.values()), "series are drawn", flush=True)
+        if asked.draw_only:
+            return
         answers = {s: list(pool.map(ask, itertools.repeat(asked.model), paths[s])) for s in paths}
     chosen_on = [a for seed in CHOOSE for a in answers[seed]]
     mask = choose_mask(chosen_on)
