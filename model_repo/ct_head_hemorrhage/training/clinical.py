@@ -36,8 +36,15 @@ def bound(text: str, chosen: Chosen) -> str:
 
 
 def measured_line(name: str, found: Mapping[str, Any]) -> str:
-    """One operating point of the table, from `operating_points.report`."""
+    """One operating point of the table, from `operating_points.report`.
+
+    Raises ValueError where a class has no series: of none there is no share.
+    """
     bled, clean = found["at least 1 mL"], found["bloodless that pass"]
+    if not bled["of"] or not clean["of"]:
+        raise ValueError(
+            f"{bled['of']} series with at least 1 mL and {clean['of']} without blood: both are needed"
+        )
     low, high = clean["interval"]
     shares = {
         "sensitivity": bled["passed"] / bled["of"],

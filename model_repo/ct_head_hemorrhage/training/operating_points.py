@@ -23,10 +23,9 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from edge.evaluation.statistics import proportion
-from edge.imaging.phantom import BleedType
 from model_repo.ct_head_hemorrhage.training.bleeds import TYPES
 from model_repo.ct_head_hemorrhage.training.clinical import Chosen, bound, measured_line
-from model_repo.ct_head_hemorrhage.training.heldout import average_head, generator_digest, series
+from model_repo.ct_head_hemorrhage.training.kept import drawn, lacking
 
 FOLDER = Path(__file__).resolve().parents[1]
 CHOOSE, REPORT = (1, 2), 4
@@ -70,30 +69,6 @@ class Answer:
             if run >= need and held >= least_ml:
                 return True
         return False
-
-
-def kept_series(folder: Path, seed: int, i: int) -> Path:
-    """The file of one series of the generator as it is, drawn when it is not there yet."""
-    path = folder / f"{seed}-{i:04}-{generator_digest()}.npz"
-    if not path.exists():
-        head = series(i, seed, average_head())
-        scan = head.phantom
-        truth = [scan.blood_ml[t] for t in BleedType]
-        folder.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(".part.npz")
-        np.savez_compressed(
-            part,
-            hu=scan.voxels_zyx_hu,
-            labels=scan.labels_zyx,
-            truth_ml=truth,
-            thickness=scan.acquisition.spacing_mm,
-            pixel_mm=scan.acquisition.pixel_spacing_mm,
-            positions=scan.image_positions_lps_mm,
-            sides=[head.sides.get(t, "") for t in BleedType],
-            group=head.group,
-        )
-        part.replace(path)
-    return path
 
 
 @functools.cache
@@ -205,12 +180,13 @@ def main() -> None:
     )
     asked = parser.parse_args()
     counts = dict.fromkeys(CHOOSE, asked.choose) | {REPORT: asked.count}
+    paths = drawn(asked.kept, counts)
+    if asked.draw_only:
+        return
+    for option, seeds, least_ml in (("--choose", CHOOSE, LARGE_ML), ("--count", (REPORT,), 1.0)):
+        if kind := lacking([p for seed in seeds for p in paths[seed]], least_ml):
+            parser.error(f"{option} {counts[seeds[0]]} has no series {kind}: ask for more")
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
-        kept = functools.partial(kept_series, asked.kept)
-        paths = {s: list(pool.map(kept, itertools.repeat(s, n), range(n))) for s, n in counts.items()}
-        print(sum(counts.values()), "series are drawn", flush=True)
-        if asked.draw_only:
-            return
         answers = {s: list(pool.map(ask, itertools.repeat(asked.model), paths[s])) for s in paths}
     chosen_on = [a for seed in CHOOSE for a in answers[seed]]
     mask = choose_mask(chosen_on)
