@@ -34,13 +34,27 @@ def find(
     slices: Sequence[SliceHeader],
     evidence: Mapping[SopInstanceUID, SliceEvidence],
 ) -> Finding | None:
-    """The finding at the strictest operating point passed, or None; slices come feet to head."""
+    """The finding at the strictest operating point passed, or None; slices come feet to head.
+
+    What passes decides; what is reported reaches on to both sides, as far as slices reach the lower of the
+    two probabilities: a strict point is passed by the middle of a clot alone.
+    """
     for level, point in ((Level.PAGE, rule.page), (Level.WORKLIST, rule.worklist)):
         runs = [r for r in _runs(rule.key, point, slices, evidence) if _passes(rule.key, point, r, evidence)]
         if runs:
             run = max(runs, key=lambda r: _volume_ml(rule.key, r, evidence))
-            return _finding(rule, level, run, slices, evidence)
+            return _finding(rule, level, _extent(rule, run, slices, evidence), slices, evidence)
     return None
+
+
+def _extent(
+    rule: FindingRule,
+    run: Sequence[SliceHeader],
+    slices: Sequence[SliceHeader],
+    evidence: Mapping[SopInstanceUID, SliceEvidence],
+) -> Sequence[SliceHeader]:
+    lower = min(rule.worklist, rule.page, key=lambda point: point.probability)
+    return next(wider for wider in _runs(rule.key, lower, slices, evidence) if run[0] in wider)
 
 
 def nothing_found(rule: FindingRule, evidence: Mapping[SopInstanceUID, SliceEvidence]) -> Finding:

@@ -20,6 +20,19 @@ def test_two_neighbours_over_the_page_point_page() -> None:
     assert finding.volume_ml == pytest.approx(200.0 * 5 * 2 / 1000)
 
 
+def test_what_pages_decides_and_what_reaches_the_worklist_around_it_is_reported() -> None:
+    probability = {0: 0.5, 1: 0.1, 2: 0.5, 3: 0.9, 4: 0.9, 5: 0.5}
+    said = {uid(i): evidence(i, p) for i, p in probability.items()}
+    finding = find(BLEED, SLICES, said)
+    assert finding is not None
+    assert (finding.level, finding.slices) == (Level.PAGE, (uid(2), uid(3), uid(4), uid(5)))
+    assert finding.volume_ml == pytest.approx(200.0 * 5 * 4 / 1000)
+    # Twice as much blood around one slice beyond the page point is no page.
+    alone = find(BLEED, SLICES, said | {uid(4): evidence(4, 0.5)})
+    assert alone is not None
+    assert alone.level is Level.WORKLIST
+
+
 def test_a_finding_says_which_slices_from_the_feet_and_the_largest() -> None:
     areas = {2: 100.0, 3: 300.0, 4: 200.0}
     said = {uid(i): evidence(i, 0.9 if i in areas else 0.1, areas.get(i, 900.0)) for i in range(6)}
