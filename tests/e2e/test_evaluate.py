@@ -161,6 +161,15 @@ def onnx_worker() -> int:
     return pid
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """A shell ignores SIGINT for what it starts in the background, and Python goes by that."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize(
     ("happens", "code", "reason"),
     [

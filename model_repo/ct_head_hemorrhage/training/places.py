@@ -71,7 +71,7 @@ def _subdural(head: Head, rng: Rng, small: bool, surface: Field, hu: float) -> B
         surface = _on_vault(head, rng)
     if abs(surface[0]) < 15:
         surface = surface + np.array([20 if surface[0] > 0 else -20, 0, 0], np.float32)
-    # As thick as admitted patients have them; a layer thinner than 3 mm drowns in the bone beside it.
+    # Assumed, of no cohort; a layer thinner than 3 mm drowns in the bone beside it.
     t = float(np.clip(rng.lognormal(*((1.45, 0.25) if small else (2.1, 0.45))), 3, 26))
     form, sunk = rng.random(), rng.random() < 0.15
     old = form < 0.14
