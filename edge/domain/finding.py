@@ -78,6 +78,7 @@ class Places:
 class Finding:
     """A rule that was passed: the largest run of neighbouring slices that passed it, feet to head.
 
+    `slices` and all that is measured of them reach on to both sides, see `evidence.find`.
     `key_slice` is the one with the largest area, `area_mm2` that area. Without slices there are no `places`.
     """
 

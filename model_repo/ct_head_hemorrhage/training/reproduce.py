@@ -43,8 +43,11 @@ def run(*words: object, **settings: str) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, pass_on)
     code = child.wait()
-    if code or heard:
-        raise SystemExit(code if code > 0 else 128 + heard[0] if heard else 128 - code)
+    # A step that ends well after a signal, or of it, is no reason to go on.
+    if heard and code <= 0:
+        raise SystemExit(128 + heard[0])
+    if code:
+        raise SystemExit(code if code > 0 else 128 - code)
 
 
 def start_graph(commit: str, out: Path) -> Path:

@@ -1,8 +1,8 @@
 """Trains the network: `python -m model_repo.ct_head_hemorrhage.training.train --out runs/one`.
 
-Sample i of a seed is always the same, and so is the step that first sees it. A run stops at its steps,
-its minutes or a signal, always with a checkpoint, and goes on from it when started again. A run that a
-signal stopped ends with 75.
+Sample i of a seed is always the same and, in a run without a stop, so is the step that first sees it. A run
+stops at its steps, its minutes or a signal, always with a checkpoint, and goes on from it when started again.
+One that a signal stopped ends with 75.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ from model_repo.ct_head_hemorrhage.training.samples import default_data, draw_sa
 from model_repo.ct_head_hemorrhage.training.start import load_graph
 from model_repo.ct_head_hemorrhage.training.validation import measure, validation_set
 
-# As many as 8 GB hold; and as many before the first step, or the first few would be learned by heart.
+# Samples that come again, as many as 7 GB hold; and how many are drawn before the first step, for a few would
+# be learned by heart.
 POOL, WARM = 14_000, 600
 STOPPED = 75
 PHANTOMS = 10
