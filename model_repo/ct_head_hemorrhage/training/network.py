@@ -84,21 +84,21 @@ def pooled(logits: Tensor) -> Tensor:
     return torch.cat([spot, area, certain], 1)
 
 
-def loss_of(logits: Tensor, slice_logits: Tensor, shares: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-    """Focal cross-entropy and Dice of the maps, cross-entropy of the slices; shares are 0 to 1."""
+def loss_of(logits: Tensor, slice_logits: Tensor, shares: Tensor) -> dict[str, Tensor]:
+    """For each sample [N]: focal cross-entropy, Dice, cross-entropy of its slice; shares are 0 to 1."""
     share = torch.sigmoid(logits)
     plain = nn.functional.binary_cross_entropy_with_logits(logits, shares, reduction="none")
     # Blood is rare, thin blood most: its pixels count more, and confident mistakes keep their full weight.
     rare = torch.tensor(RARITY)[:, None, None]
-    focal = (plain * (0.1 + (share - shares).abs()) * (1 + rare * shares)).mean() * 60
+    focal = (plain * (0.1 + (share - shares).abs()) * (1 + rare * shares)).mean((1, 2, 3)) * 60
     present = shares.sum((2, 3))
     overlap = 2 * (share * shares).sum((2, 3)) + 30
     dice = 1 - overlap / ((share * share).sum((2, 3)) + (shares * shares).sum((2, 3)) + 30)
     # Absent types count too, so that a false patch costs as much as a missed one.
-    dice = dice.mean() * 2
+    dice = dice.mean(1) * 2
     # 20 mm2 that are mostly blood can be seen; a trace spread thin cannot, and is no mistake either way.
     there = (shares > 0.5).sum((2, 3)) > 20
     unsure = ~there & (present > 2)
     cross = nn.functional.binary_cross_entropy_with_logits(slice_logits, there.float(), reduction="none")
-    slices = (cross * (~unsure)).sum() / (~unsure).sum().clamp(min=1)
-    return focal + dice + slices, {"focal": focal, "dice": dice, "slice": slices}
+    slices = (cross * (~unsure)).sum(1) / (~unsure).sum(1).clamp(min=1)
+    return {"focal": focal, "dice": dice, "slice": slices, "loss": focal + dice + slices}

@@ -28,7 +28,7 @@ from model_repo.ct_head_hemorrhage.training.clinical import Chosen, bound, measu
 from model_repo.ct_head_hemorrhage.training.kept import drawn, lacking
 
 FOLDER = Path(__file__).resolve().parents[1]
-CHOOSE, REPORT = (1, 2), 4
+CHOOSE, REPORT = (1, 2), 5
 LARGE_ML = 5.0
 # Slices in a row and mL that page and worklist ask for beside the probability.
 PAGE, WORKLIST = (2, 1.0), (2, 0.5)

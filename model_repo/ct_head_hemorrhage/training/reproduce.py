@@ -20,10 +20,10 @@ from model_repo.ct_head_hemorrhage.training.operating_points import FOLDER, REPO
 from model_repo.ct_head_hemorrhage.training.samples import default_data
 
 MODULES = "model_repo.ct_head_hemorrhage.training"
-VERSION = "0.5.0"
-# The weights it goes on from are those of 0.4.0, as this commit has them.
-START = "839036d"
-SEED, STEPS, FRESH, RATE, SERIES = 53, 5000, 5, 1.2e-3, 160
+VERSION = "0.6.0"
+# The weights it goes on from are those of 0.5.0, as this commit has them.
+START = "e96e5ff"
+SEED, STEPS, FRESH, RATE, SERIES = 59, 5500, 3, 1e-3, 160
 # Types take turns in every other series.
 FEWEST = 2 * len(TYPES)
 ROOT = FOLDER.parents[1]

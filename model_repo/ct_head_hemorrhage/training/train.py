@@ -11,56 +11,25 @@ import argparse
 import fcntl
 import json
 import math
-import multiprocessing as mp
 import signal
 import time
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from model_repo.ct_head_hemorrhage.training.bleeds import TYPES
 from model_repo.ct_head_hemorrhage.training.network import Bleeds, loss_of
-from model_repo.ct_head_hemorrhage.training.samples import default_data, draw_sample, training_heads
+from model_repo.ct_head_hemorrhage.training.replay import WARM, Source, varied
+from model_repo.ct_head_hemorrhage.training.samples import default_data
 from model_repo.ct_head_hemorrhage.training.start import load_graph
 from model_repo.ct_head_hemorrhage.training.validation import measure, validation_set
 
-# Samples that come again, as many as 7 GB hold; and how many are drawn before the first step, for a few would
-# be learned by heart.
-POOL, WARM = 14_000, 600
 STOPPED = 75
-PHANTOMS = 10
-
-
-def generate(queue: mp.Queue, data: Path, seed: int, first: int) -> None:
-    """Puts sample after sample into the queue; phantoms are renewed every 3000."""
-    # Ctrl-C goes to both; this one is ended by the other, which still asks it for samples.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    torch.set_num_threads(1)
-    heads, era = None, -1
-    i = first
-    while True:
-        if i // 3000 != era:
-            era = i // 3000
-            heads = training_heads(data, PHANTOMS, seed * 100 + era)
-        queue.put(draw_sample(heads, np.random.default_rng([seed, i])))
-        i += 1
-
-
-def varied(
-    slab: torch.Tensor, shares: torch.Tensor, rng: torch.Generator
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """A second look at a sample: mirrored, shifted in HU, noisier."""
-    hu, truth = slab.float(), shares.float() / 255
-    if torch.rand((), generator=rng) < 0.5:
-        hu, truth = hu.flip(2), truth.flip(2)
-    if torch.rand((), generator=rng) < 0.5:
-        hu = hu.flip(0)
-    hu = hu * (1 + 0.04 * torch.randn((), generator=rng)) + 1.5 * torch.randn((), generator=rng)
-    if torch.rand((), generator=rng) < 0.3:
-        hu = hu + 3 * torch.rand((), generator=rng) * torch.randn(hu.shape, generator=rng)
-    return hu, truth
+# At the end all samples come equally often, so that probabilities are those of what is drawn.
+EVENLY_FROM = 0.9
 
 
 class Run:
@@ -86,18 +55,19 @@ class Run:
         load_graph(self.network, graph, hu)
         self.average.load_state_dict(self.network.state_dict())
 
-    def save(self) -> None:
+    def save(self, drawn: int) -> None:
         names = ("network", "average", "optimiser")
-        kept = {n: getattr(self, n).state_dict() for n in names} | {"step": self.step, "drawn": self.drawn}
+        kept = {n: getattr(self, n).state_dict() for n in names} | {"step": self.step, "drawn": drawn}
         torch.save(kept, self.path.with_suffix(".new"))
         self.path.with_suffix(".new").replace(self.path)
 
-    def learn(self, hu: torch.Tensor, truth: torch.Tensor, rate: float) -> dict[str, float]:
+    def learn(self, hu: torch.Tensor, truth: torch.Tensor, rate: float) -> dict[str, NDArray[Any]]:
+        """What each sample of the batch was judged, before the step."""
         for group in self.optimiser.param_groups:
             group["lr"] = rate
-        loss, parts = self.judged(hu.contiguous(memory_format=torch.channels_last), truth)
+        judged = self.judged(hu.contiguous(memory_format=torch.channels_last), truth)
         self.optimiser.zero_grad()
-        loss.backward()
+        judged["loss"].mean().backward()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 2.0)
         self.optimiser.step()
         self.step += 1
@@ -108,38 +78,12 @@ class Run:
             ):
                 if slow.dtype.is_floating_point:
                     slow.lerp_(fast, 1 - keep)
-        return {name: float(part.detach()) for name, part in (parts | {"loss": loss}).items()}
+        return {name: part.detach().numpy() for name, part in judged.items()}
 
-    def _judged(self, hu: torch.Tensor, truth: torch.Tensor) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    def _judged(self, hu: torch.Tensor, truth: torch.Tensor) -> dict[str, torch.Tensor]:
         with torch.autocast("cpu", torch.bfloat16):
             logits, slices = self.network(hu)
         return loss_of(logits, slices.float(), truth)
-
-
-class Source:
-    """Samples of the process that draws them, and those of them that come again."""
-
-    def __init__(self, data: Path, run: Run) -> None:
-        queue: mp.Queue = mp.get_context("spawn").Queue(64)
-        self.run, self.queue = run, queue
-        self.pool: list[tuple[torch.Tensor, torch.Tensor]] = []
-        self.maker = mp.get_context("spawn").Process(
-            target=generate, args=(queue, data, run.seed, run.drawn), daemon=True
-        )
-        self.maker.start()
-
-    def take(self, count: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
-        taken = [tuple(map(torch.from_numpy, self.queue.get())) for _ in range(count)]
-        self.run.drawn += count
-        return taken
-
-    def batch(
-        self, size: int, fresh: int, choice: np.random.Generator
-    ) -> list[tuple[torch.Tensor, torch.Tensor]]:
-        new = self.take(fresh)
-        old = [self.pool[int(k)] for k in choice.integers(len(self.pool), size=size - fresh)]
-        self.pool = (self.pool + new)[-POOL:]
-        return new + old
 
 
 def rate_at(step: int, progress: float, highest: float) -> float:
@@ -197,35 +141,33 @@ def main() -> None:
         print(f"{asked.steps} steps are done")
         return
     stop = stops()
-    source = Source(asked.data, run)
+    source = Source(asked.data, run.seed, run.drawn)
     held = validation_set(asked.data, 160)
     log = (asked.out / "log.jsonl").open("a")
+    source.take(WARM)
     if asked.start and run.step == 0:
-        source.pool = source.take(64)
-        run.go_on_from(asked.start, torch.stack([hu for hu, _ in source.pool]).float())
+        run.go_on_from(asked.start, torch.stack([hu for hu, _ in source.pool[:64]]).float())
         print(f"from {asked.start}: {json.dumps(measure(run.average, held))}", flush=True)
-    source.pool += source.take(WARM - len(source.pool))
     began, choice = time.monotonic(), np.random.default_rng([asked.seed, run.step, 1])
     noise = torch.Generator().manual_seed(asked.seed * 7919 + run.step)
     while run.step < asked.steps and not stop and time.monotonic() - began < 60 * asked.minutes:
-        pairs = [varied(*one, noise) for one in source.batch(asked.batch, asked.fresh, choice)]
         minutes = (time.monotonic() - began) / 60
         # A budget in minutes anneals too, so that a stopped run is as good as its time allows.
-        rate = rate_at(run.step, max(run.step / asked.steps, minutes / asked.minutes), asked.rate)
-        parts = run.learn(*(torch.stack(t) for t in zip(*pairs, strict=True)), rate)
-        line = {
-            "step": run.step,
-            "drawn": run.drawn,
-            "minutes": round(minutes, 2),
-            "rate": rate,
-        } | parts
+        progress = max(run.step / asked.steps, minutes / asked.minutes)
+        batch = source.batch(asked.batch, asked.fresh, choice, evenly=progress > EVENLY_FROM)
+        pairs = zip(*(varied(*one, noise) for one in batch), strict=True)
+        rate = rate_at(run.step, progress, asked.rate)
+        judged = run.learn(*(torch.stack(t) for t in pairs), rate)
+        # Not the pixels: those of large blood in sulci are many, and no decision hangs on them.
+        source.hear(judged["dice"] + judged["slice"])
+        line: dict[str, Any] = {"step": run.step, "drawn": source.drawn, "minutes": round(minutes, 2)}
+        line |= {"rate": rate} | {name: float(part.mean()) for name, part in judged.items()}
         if run.step % asked.validate_every == 0:
             line["validation"] = measure(run.average, held)
         if run.step % 100 == 0:
-            run.save()
-        log.write(json.dumps(line) + "\n")
-        log.flush()
-    run.save()
+            run.save(source.drawn)
+        print(json.dumps(line), file=log, flush=True)
+    run.save(source.drawn)
     lock.close()
     source.maker.terminate()
     if stop:
