@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 
 from model_repo.ct_head_hemorrhage.training.bleeds import TYPES
 from model_repo.ct_head_hemorrhage.training.network import Bleeds, loss_of
-from model_repo.ct_head_hemorrhage.training.replay import WARM, Source, varied
 from model_repo.ct_head_hemorrhage.training.samples import default_data
+from model_repo.ct_head_hemorrhage.training.source import WARM, Source, varied
 from model_repo.ct_head_hemorrhage.training.start import load_graph
 from model_repo.ct_head_hemorrhage.training.validation import measure, validation_set
 
@@ -146,7 +146,7 @@ def main() -> None:
     log = (asked.out / "log.jsonl").open("a")
     source.take(WARM)
     if asked.start and run.step == 0:
-        run.go_on_from(asked.start, torch.stack([hu for hu, _ in source.pool[:64]]).float())
+        run.go_on_from(asked.start, torch.stack([hu for hu, _ in source.pool.samples[:64]]).float())
         print(f"from {asked.start}: {json.dumps(measure(run.average, held))}", flush=True)
     began, choice = time.monotonic(), np.random.default_rng([asked.seed, run.step, 1])
     noise = torch.Generator().manual_seed(asked.seed * 7919 + run.step)
