@@ -232,5 +232,7 @@ def format_canary(message: CanaryMessage) -> str:
 
 def _measured(finding: FindingWords) -> str:
     side = "" if finding.side is Side.UNKNOWN else f" {finding.side}"
-    size = f"{finding.volume_ml:.1f} mL on {finding.slices} slices"
+    run = finding.run
+    where = "" if run is None else f" ({run.first} to {run.last} of {run.total} from the feet)"
+    size = f"{finding.volume_ml:.1f} mL on {finding.slices} slices{where}"
     return f"{finding.meaning}{side}, p {finding.probability:.2f}, {size}"

@@ -124,6 +124,7 @@ def test_a_page_of_an_appliance_that_does_not_tell_the_slices_yet_is_read() -> N
     words = ANY_MESSAGE.validate_python(payload)
     assert isinstance(words, AlertMessage)
     assert words.finding.run is None
+    assert "11.5 mL on 3 slices\n" in format_page(words)
 
 
 @pytest.mark.parametrize("kind", OutcomeKind)
@@ -260,11 +261,15 @@ def test_asyncapi_refers_only_to_what_exists() -> None:
             node = node[step]
 
 
+RUN = " (5 to 7 of 36 from the feet)"
+
+
 def test_a_page_fits_two_lines_and_says_test_and_degraded_first() -> None:
     draft = MESSAGES.alert(replace(alert(), degraded=True))
     assert isinstance(draft.message, AlertMessage)
     assert format_page(draft.message.model_copy(update={"test": True})) == (
-        "[TEST] [DEGRADED] CRITICAL PRELIMINARY Intracranial hemorrhage left, p 0.93, 11.5 mL on 3 slices\n"
+        "[TEST] [DEGRADED] CRITICAL PRELIMINARY "
+        f"Intracranial hemorrhage left, p 0.93, 11.5 mL on 3 slices{RUN}\n"
         "  CT ER, accession acce55, revision 0, alert a1"
     )
 
@@ -273,7 +278,10 @@ def test_a_page_fits_two_lines_and_says_test_and_degraded_first() -> None:
     ("kind", "words"),
     [
         (OutcomeKind.NO_FINDING, "RESULT no finding: 36 slices"),
-        (OutcomeKind.FINDING, "RESULT finding: Intracranial hemorrhage left, p 0.93, 11.5 mL on 3 slices"),
+        (
+            OutcomeKind.FINDING,
+            f"RESULT finding: Intracranial hemorrhage left, p 0.93, 11.5 mL on 3 slices{RUN}",
+        ),
     ],
 )
 def test_a_result_is_said_in_one_line_and_its_place(kind: OutcomeKind, words: str) -> None:
