@@ -46,7 +46,7 @@ def build(folder: Path, out: Path, options: argparse.Namespace, clock: Clock, sa
     """Exit code; raises RefuseModel for a folder that does not keep its own promises."""
     model = check_model(folder)
     if options.rollback:
-        say(f"now the plan of {folder.name}: {ServedPlan(folder).rollback().title}")
+        say(f"now the plan of {folder.name}: {ServedPlan(folder).rollback(model).title}")
         say("Triton serves it after it has loaded the model again")
         return DONE
     bench = Bench(model, folder, read_graph(folder / "1" / "model.onnx"), Trial(), clock, say)

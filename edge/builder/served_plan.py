@@ -113,12 +113,20 @@ class ServedPlan:
             _beside(path, _NEW).replace(path)
         _sync_folder(self.path.parent)
 
-    def rollback(self) -> PlanRecord:
-        """Exchanges the plan with the one before it; raises FixConfiguration when there is none."""
+    def rollback(self, model: ClinicalModel) -> PlanRecord:
+        """Exchanges the plan with the one before it.
+
+        Raises FixConfiguration when there is none, RefuseModel when it does not fit the model as it is now.
+        """
         before = self.previous
         if before is None:
             raise FixConfiguration(
                 f"{self.path.parent} keeps no earlier plan", hint="Only a second build leaves one."
+            )
+        if why := before.stale(model):
+            raise RefuseModel(
+                f"the plan before {self.path} is {why}; the served one is as before",
+                hint="Put its model.onnx and clinical.toml back first, or build anew.",
             )
         candidate = _beside(self.path, ".rollback")
         shutil.copyfile(_beside(self.path, _PREVIOUS), candidate)

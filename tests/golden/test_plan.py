@@ -176,17 +176,30 @@ def test_rollback_exchanges_the_plans_and_can_be_undone(
     child.version, child.plan = "10.16.2", b"second plan"
     build()
     plan = ServedPlan(folder)
-    assert plan.rollback().key.tensorrt == "10.3.0"
+    assert plan.rollback(MODEL).key.tensorrt == "10.3.0"
     assert plan.path.read_bytes() == b"first plan"
-    assert plan.rollback().key.tensorrt == "10.16.2"
+    assert plan.rollback(MODEL).key.tensorrt == "10.16.2"
     assert plan.path.read_bytes() == b"second plan"
+
+
+def test_no_way_back_to_a_plan_of_other_weights(
+    folder: Path, build: Callable[[], None], child: Child
+) -> None:
+    build()
+    child.version, child.plan = "10.16.2", b"second plan"
+    build()
+    before = served(folder)
+    trained_anew = MODEL.model.model_copy(update={"onnx_sha256": "0" * 64})
+    with pytest.raises(RefuseModel, match=r"of another model\.onnx; the served one is as before"):
+        ServedPlan(folder).rollback(MODEL.model_copy(update={"model": trained_anew}))
+    assert served(folder) == before
 
 
 def test_without_an_earlier_plan_there_is_no_rollback(folder: Path, build: Callable[[], None]) -> None:
     build()
     before = served(folder)
     with pytest.raises(FixConfiguration, match="no earlier plan"):
-        ServedPlan(folder).rollback()
+        ServedPlan(folder).rollback(MODEL)
     assert served(folder) == before
 
 
