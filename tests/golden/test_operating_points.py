@@ -10,11 +10,11 @@ import pytest
 
 from model_repo.ct_head_hemorrhage.training.bleeds import TYPES
 from model_repo.ct_head_hemorrhage.training.operating_points import (
-    LEAST_PROBABILITY,
     MASK_THRESHOLDS,
     PAGE,
     WORKLIST,
     Answer,
+    Point,
     choose,
     choose_mask,
     report,
@@ -66,7 +66,7 @@ def quiet(count: int) -> list[Answer]:
     ],
 )
 def test_a_score_is_the_highest_probability_that_run_and_volume_allow(slices: Slices, at: float) -> None:
-    said = answer({SUBDURAL: slices, BRAIN: [(0.125, 1.0)] * 2}).score((2, 1.0), MASK)
+    said = answer({SUBDURAL: slices, BRAIN: [(0.125, 1.0)] * 2}).score(Point(2, 1.0), MASK)
     assert said[SUBDURAL] == at
     assert said[BRAIN] == 0.125
     assert said[EPIDURAL] == 0.0
@@ -100,7 +100,7 @@ def test_the_mask_is_the_one_whose_median_error_is_least_over_large_bleeds() -> 
 def test_without_a_bloodless_series_in_the_way_a_point_is_as_low_as_it_may() -> None:
     answers = [*quiet(BLOODLESS), steady(SUBDURAL, 0.9, 3.0)]
     for point in (PAGE, WORKLIST):
-        assert choose(answers, point, MASK).tolist() == [LEAST_PROBABILITY[point]] * len(TYPES)
+        assert choose(answers, point, MASK).tolist() == [point.least_probability] * len(TYPES)
 
 
 def test_a_point_is_just_above_what_a_bloodless_series_reaches_of_its_type() -> None:
@@ -108,7 +108,7 @@ def test_a_point_is_just_above_what_a_bloodless_series_reaches_of_its_type() -> 
         answers = [*quiet(BLOODLESS - 1), steady(SUBDURAL, reached), steady(BRAIN, 0.7, 3.0)]
         found = choose(answers, PAGE, MASK)
         assert found[SUBDURAL] == pytest.approx(limit)
-        assert np.delete(found, SUBDURAL).tolist() == [LEAST_PROBABILITY[PAGE]] * 4
+        assert np.delete(found, SUBDURAL).tolist() == [PAGE.least_probability] * 4
 
 
 def test_bloodless_slices_that_the_other_conditions_hold_back_raise_nothing() -> None:
@@ -116,7 +116,7 @@ def test_bloodless_slices_that_the_other_conditions_hold_back_raise_nothing() ->
     a_trace = answer({SUBDURAL: [(0.9, 0.1)] * 4})
     answers = [*quiet(BLOODLESS - 2), scattered, a_trace, steady(BRAIN, 0.7, 3.0)]
     for point in (PAGE, WORKLIST):
-        assert choose(answers, point, MASK).tolist() == [LEAST_PROBABILITY[point]] * len(TYPES)
+        assert choose(answers, point, MASK).tolist() == [point.least_probability] * len(TYPES)
 
 
 def test_those_bloodless_series_pass_that_cost_most_bleeds() -> None:
@@ -124,7 +124,7 @@ def test_those_bloodless_series_pass_that_cost_most_bleeds() -> None:
     clean = [steady(SUBDURAL, 0.95), steady(EPIDURAL, 0.7), steady(BRAIN, 0.6), steady(BRAIN, 0.5)]
     bled = [steady(EPIDURAL, 0.65, 3.0)] * 3 + [steady(BRAIN, 0.55, 3.0)] * 2
     found = choose([*quiet(BLOODLESS - 4), *clean, *bled], WORKLIST, MASK)
-    least = LEAST_PROBABILITY[WORKLIST]
+    least = WORKLIST.least_probability
     assert found.tolist() == pytest.approx([least, 0.96, least, 0.51, least])
 
 
@@ -133,13 +133,13 @@ def test_a_bleed_below_a_millilitre_buys_nothing() -> None:
     bled = [steady(EPIDURAL, 0.65, 0.9)] * 9 + [steady(SUBDURAL, 0.5, 1.0), steady(BRAIN, 0.5, 1.0)]
     found = choose([*quiet(BLOODLESS - 3), *clean, *bled], WORKLIST, MASK)
     assert found[EPIDURAL] == pytest.approx(0.71)
-    assert found[[SUBDURAL, BRAIN]].tolist() == [LEAST_PROBABILITY[WORKLIST]] * 2
+    assert found[[SUBDURAL, BRAIN]].tolist() == [WORKLIST.least_probability] * 2
 
 
 def test_where_none_costs_a_bleed_those_pass_that_lower_the_points_most() -> None:
     clean = [steady(SUBDURAL, 0.6), steady(EPIDURAL, 0.7), steady(BRAIN, 0.8)]
     found = choose([*quiet(BLOODLESS - 3), *clean, steady(SUBDURAL, 0.9, 3.0)], WORKLIST, MASK)
-    least = LEAST_PROBABILITY[WORKLIST]
+    least = WORKLIST.least_probability
     assert found.tolist() == pytest.approx([least, 0.61, least, least, least])
 
 

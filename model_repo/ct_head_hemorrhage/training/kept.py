@@ -1,6 +1,6 @@
 """The held-out series as files, so that every model is asked about the same ones.
 
-`EDGE_HELDOUT=runs/heldout edge models evaluate MODEL --phantoms N --seed 4 --generator
+`EDGE_HELDOUT=runs/heldout edge models evaluate MODEL --phantoms N --seed 5 --generator
 model_repo.ct_head_hemorrhage.training.kept:heads`; what is not kept there yet is drawn, and then is.
 """
 

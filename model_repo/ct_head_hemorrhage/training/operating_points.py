@@ -1,4 +1,4 @@
-"""Chooses the two operating points on the held-out series of two seeds and measures them on a third.
+"""Chooses the two operating points on the held-out series of three seeds and measures them on a fourth.
 
 `python -m model_repo.ct_head_hemorrhage.training.operating_points --kept runs/heldout`, without
 PyTorch. Series are kept as files, so that a second model is asked about the same ones; `--draw-only`
@@ -16,7 +16,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnxruntime as ort
@@ -28,13 +28,22 @@ from model_repo.ct_head_hemorrhage.training.clinical import Chosen, bound, measu
 from model_repo.ct_head_hemorrhage.training.kept import drawn, lacking
 
 FOLDER = Path(__file__).resolve().parents[1]
-CHOOSE, REPORT = (1, 2), 5
+CHOOSE, REPORT = (1, 2, 4), 5
 LARGE_ML = 5.0
-# Slices in a row and mL that page and worklist ask for beside the probability.
-PAGE, WORKLIST = (2, 1.0), (2, 0.5)
-LEAST_PROBABILITY = {PAGE: 0.5, WORKLIST: 0.3}
-BLOODLESS_ALLOWED = {PAGE: 0.015, WORKLIST: 0.1}
 MASK_THRESHOLDS = (0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6)
+
+
+class Point(NamedTuple):
+    """Slices in a row and mL that are asked for beside the probability, and what bounds that."""
+
+    slices: int
+    least_ml: float
+    least_probability: float = 0.0
+    bloodless_allowed: float = 0.0
+
+
+PAGE = Point(2, 0.5, least_probability=0.5, bloodless_allowed=0.015)
+WORKLIST = Point(2, 0.5, least_probability=0.3, bloodless_allowed=0.1)
 
 
 @dataclass(frozen=True)
@@ -47,13 +56,12 @@ class Answer:
     overlaps: NDArray[Any]
     group: str
 
-    def score(self, point: tuple[int, float], mask: int) -> NDArray[Any]:
+    def score(self, point: Point, mask: int) -> NDArray[Any]:
         """Per type the highest probability at which the series passes the point's other conditions."""
-        need, least_ml = point
         best = np.zeros(len(TYPES))
         for k in range(len(TYPES)):
             for limit in np.unique(self.probability[:, k])[::-1]:
-                if self._passes(k, limit, need, least_ml, mask):
+                if self._passes(k, limit, point, mask):
                     best[k] = limit
                     break
         return best
@@ -62,11 +70,11 @@ class Answer:
         """Of all blood together, as a part of it."""
         return abs(self.areas_ml[mask].sum() - self.truth_ml.sum()) / self.truth_ml.sum()
 
-    def _passes(self, k: int, limit: float, need: int, least_ml: float, mask: int) -> bool:
+    def _passes(self, k: int, limit: float, point: Point, mask: int) -> bool:
         run, held = 0, 0.0
         for probability, ml in zip(self.probability[:, k], self.areas_ml[mask, :, k], strict=True):
             run, held = (run + 1, held + ml) if probability >= limit else (0, 0.0)
-            if run >= need and held >= least_ml:
+            if run >= point.slices and held >= point.least_ml:
                 return True
         return False
 
@@ -109,7 +117,7 @@ def choose_mask(answers: list[Answer]) -> int:
     return int(np.argmin(errors))
 
 
-def choose(answers: list[Answer], point: tuple[int, float], mask: int) -> NDArray[Any]:
+def choose(answers: list[Answer], point: Point, mask: int) -> NDArray[Any]:
     """For each type the lowest probability that no bloodless series reaches but the few that may.
 
     One after the other may, each time the one without which most bleeds pass.
@@ -118,13 +126,13 @@ def choose(answers: list[Answer], point: tuple[int, float], mask: int) -> NDArra
     bled = np.array([a.score(point, mask) for a in answers if a.truth_ml.sum() >= 1])
 
     def limits(kept: NDArray[Any]) -> NDArray[Any]:
-        return np.clip(kept.max(axis=0) + 0.01, LEAST_PROBABILITY[point], 0.98).round(2)
+        return np.clip(kept.max(axis=0) + 0.01, point.least_probability, 0.98).round(2)
 
     def gain(without: int) -> tuple[int, float]:
         found = limits(np.delete(clean, without, axis=0))
         return int((bled >= found).any(axis=1).sum()), -float(found.sum())
 
-    for _ in range(int(BLOODLESS_ALLOWED[point] * len(clean))):
+    for _ in range(int(point.bloodless_allowed * len(clean))):
         clean = np.delete(clean, max(range(len(clean)), key=gain), axis=0)
     return limits(clean)
 
@@ -135,9 +143,7 @@ def rate(hits: list[bool]) -> dict[str, Any]:
     return {"passed": found.hits, "of": found.of, "interval": found.interval}
 
 
-def report(
-    answers: list[Answer], point: tuple[int, float], limits: NDArray[Any], mask: int
-) -> dict[str, Any]:
+def report(answers: list[Answer], point: Point, limits: NDArray[Any], mask: int) -> dict[str, Any]:
     """How many series of each kind pass the point: any finding, and for types their own finding."""
     passed = [a.score(point, mask) >= limits for a in answers]
     both = list(zip(answers, passed, strict=True))
