@@ -85,6 +85,14 @@ def build(folder: Path, child: Child, tmp_path: Path) -> Callable[..., None]:
     return run
 
 
+@pytest.fixture
+def built_twice(build: Callable[[], None], child: Child) -> None:
+    """A plan of a newer TensorRT is served; the one before it is kept."""
+    build()
+    child.version, child.plan = "10.16.2", b"second plan"
+    build()
+
+
 def variant(precision: Precision, path: Path | None, *, tensorrt_refused: str = "") -> Variant:
     return Variant(precision, path, "", 0, 1.0, None, (), tensorrt_refused)
 
@@ -111,12 +119,8 @@ def test_the_same_graph_tensorrt_and_gpu_are_not_built_twice(build: Callable[[],
     assert child.done.count("build") == 1
 
 
-def test_another_tensorrt_means_another_plan_and_the_old_one_is_kept(
-    folder: Path, build: Callable[[], None], child: Child
-) -> None:
-    build()
-    child.version, child.plan = "10.16.2", b"second plan"
-    build()
+@pytest.mark.usefixtures("built_twice")
+def test_another_tensorrt_means_another_plan_and_the_old_one_is_kept(folder: Path) -> None:
     plan = ServedPlan(folder)
     assert plan.path.read_bytes() == b"second plan"
     assert plan.previous is not None
@@ -169,12 +173,8 @@ def test_a_read_only_repository_is_told_before_minutes_of_building(
     assert child.done == []
 
 
-def test_rollback_exchanges_the_plans_and_can_be_undone(
-    folder: Path, build: Callable[[], None], child: Child
-) -> None:
-    build()
-    child.version, child.plan = "10.16.2", b"second plan"
-    build()
+@pytest.mark.usefixtures("built_twice")
+def test_rollback_exchanges_the_plans_and_can_be_undone(folder: Path) -> None:
     plan = ServedPlan(folder)
     assert plan.rollback(MODEL).key.tensorrt == "10.3.0"
     assert plan.path.read_bytes() == b"first plan"
@@ -182,12 +182,8 @@ def test_rollback_exchanges_the_plans_and_can_be_undone(
     assert plan.path.read_bytes() == b"second plan"
 
 
-def test_no_way_back_to_a_plan_of_other_weights(
-    folder: Path, build: Callable[[], None], child: Child
-) -> None:
-    build()
-    child.version, child.plan = "10.16.2", b"second plan"
-    build()
+@pytest.mark.usefixtures("built_twice")
+def test_no_way_back_to_a_plan_of_other_weights(folder: Path) -> None:
     before = served(folder)
     trained_anew = MODEL.model.model_copy(update={"onnx_sha256": "0" * 64})
     with pytest.raises(RefuseModel, match=r"of another model\.onnx; the served one is as before"):

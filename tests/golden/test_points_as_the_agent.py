@@ -64,6 +64,10 @@ def as_the_agent(
     return [header(i, step_mm=step_mm) for i in range(len(slices))], evidence
 
 
+def at(probability: float, point: Point) -> OperatingPoint:
+    return OperatingPoint(probability, point.slices, point.least_ml)
+
+
 @given(SLICES, POINTS, STEPS_MM)
 def test_a_score_is_what_the_evaluation_gives_the_same_slices(
     slices: Slices, point: tuple[int, float], step_mm: float
@@ -79,9 +83,7 @@ def test_a_series_passes_the_points_where_the_agent_pages_or_moves_it_up(
 ) -> None:
     # What pages is on the worklist as well; a score of 0 stands for none, so no point is at 0.
     page, worklist = max(*limits, 0.01), max(min(limits), 0.01)
-    rule = replace(
-        BLEED, page=OperatingPoint(page, *PAGE[:2]), worklist=OperatingPoint(worklist, *WORKLIST[:2])
-    )
+    rule = replace(BLEED, page=at(page, PAGE), worklist=at(worklist, WORKLIST))
     found = find(rule, *as_the_agent(slices, step_mm))
     said = answer(slices)
     assert (found is not None and found.level is Level.PAGE) == (said.score(PAGE, MASK)[TYPE] >= page)
@@ -91,7 +93,7 @@ def test_a_series_passes_the_points_where_the_agent_pages_or_moves_it_up(
 def test_points_are_chosen_for_the_slices_and_the_volume_that_the_model_asks_for() -> None:
     for rule in MODEL.rules:
         for point, chosen_for in ((rule.page, PAGE), (rule.worklist, WORKLIST)):
-            assert (point.min_contiguous_slices, point.min_volume_ml) == chosen_for[:2]
+            assert point == at(point.probability, chosen_for)
     assert [rule.key for rule in MODEL.rules] == list(TYPES)
 
 
