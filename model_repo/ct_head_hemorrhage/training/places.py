@@ -11,6 +11,8 @@ from model_repo.ct_head_hemorrhage.training.bleeds import Blood, Field, roof
 
 Rng = np.random.Generator
 
+FLUID_HU, PALEST_IN_VENTRICLE_HU = 7.0, 46.0
+
 
 def draw_blood(kind: str, head: Head, rng: Rng, small: bool | None = None) -> Blood:
     """One bleed of a type at a place where such bleeds occur in this head."""
@@ -145,8 +147,10 @@ def _intraventricular(head: Head, rng: Rng, small: bool, surface: Field, hu: flo
     # Either a cast around a place, or a level of blood that sank to the back.
     level = 200.0 if cast else float(along - rng.uniform(0, 6))
     fill = float(rng.uniform(0.7, 1.0))
+    # Thinned with fluid to the density of brain, it would be a head without that ventricle.
+    hu = max(hu - 3, FLUID_HU + (PALEST_IN_VENTRICLE_HU - FLUID_HU) / fill)
     return Blood(
-        "intraventricular", centre, (r, r, r), hu - 3, _phases(rng),
+        "intraventricular", centre, (r, r, r), hu, _phases(rng),
         edge_mm=3.0, mixed=float(cast), level=level, fill=fill,
     )  # fmt: skip
 

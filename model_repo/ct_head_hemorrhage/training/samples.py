@@ -15,7 +15,7 @@ from model_repo.ct_head_hemorrhage.training.scenes import draw_scene, render
 
 SHAPE = (224, 192)
 # Several times as often as in the series that are held out: they are what pages in error.
-CONTRAST_SHARE, METAL_SHARE = 0.12, 0.06
+CONTRAST_SHARE, METAL_SHARE, TUMOUR_SHARE = 0.12, 0.06, 0.15
 COMPANIONS = {
     "epidural": ("subdural", "subarachnoid"),
     "subdural": ("subarachnoid", "subdural"),
@@ -50,7 +50,7 @@ def draw_kinds(rng: np.random.Generator, share_with_blood: float) -> list[str]:
     """The types of bleed of one patient."""
     if rng.random() >= share_with_blood:
         return []
-    first = str(rng.choice(TYPES, p=[0.17, 0.32, 0.22, 0.16, 0.13]))
+    first = str(rng.choice(TYPES, p=[0.15, 0.37, 0.22, 0.14, 0.12]))
     kinds = [first]
     if rng.random() < 0.25:
         kinds.append(str(rng.choice(COMPANIONS[first])))
@@ -61,7 +61,7 @@ def draw_sample(heads: Heads, rng: np.random.Generator, share_with_blood: float 
     """slab_hu int16 [3, y, x] and shares uint8 [5, y, x], 255 = all blood."""
     head = heads.draw(rng)
     kinds = draw_kinds(rng, share_with_blood)
-    scene = draw_scene(head, rng, kinds, contrast_share=CONTRAST_SHARE)
+    scene = draw_scene(head, rng, kinds, contrast_share=CONTRAST_SHARE, tumour_share=TUMOUR_SHARE)
     thickness = float(
         rng.choice([rng.uniform(0.6, 2.5), rng.uniform(2.5, 5.5), rng.uniform(4.5, 7)], p=[0.25, 0.5, 0.25])
     )

@@ -58,6 +58,7 @@ def draw_scene(
     kinds: Sequence[str],
     small: bool | None = None,
     contrast_share: float = 0.06,
+    tumour_share: float = 0.06,
 ) -> Scene:
     """A patient with this head and bleeds of these types."""
     turn, roll = rng.normal(0, 9), rng.normal(0, 3)
@@ -86,7 +87,7 @@ def draw_scene(
         blood_fold_mm=float(rng.uniform(0.6, 1.8)),
         fluid_cut=float(rng.uniform(0.15, 0.6)) if average else -1.0,
         scalp=rng.uniform(0, 6.28, 3).astype(np.float32) * (1 if rng.random() < 0.3 else 0),
-        decoys=[*draw_decoys(head, rng, contrast_share), *draw_surgery(head, rng)],
+        decoys=[*draw_decoys(head, rng, contrast_share, tumour_share), *draw_surgery(head, rng)],
         bleeds=[draw_blood(k, head, rng, small) for k in kinds],
     )
 
