@@ -90,21 +90,26 @@ def _passes(
     run: Sequence[SliceHeader],
     evidence: Mapping[SopInstanceUID, SliceEvidence],
 ) -> bool:
-    enough = len(run) >= point.min_contiguous_slices
+    enough = len(run) >= point.min_contiguous_slices and sum(_extents_mm(run)) >= point.min_extent_mm
     return enough and _volume_ml(key, run, evidence) >= point.min_volume_ml
 
 
 def _volume_ml(
     key: str, run: Sequence[SliceHeader], evidence: Mapping[SopInstanceUID, SliceEvidence]
 ) -> float:
-    """Area times the extent each slice stands for: half the way to both neighbours."""
-    volume_mm3 = 0.0
+    areas_mm2 = (evidence[header.sop_instance_uid].area_mm2[key] for header in run)
+    return sum(area * mm for area, mm in zip(areas_mm2, _extents_mm(run), strict=True)) / 1000.0
+
+
+def _extents_mm(run: Sequence[SliceHeader]) -> list[float]:
+    """What each slice stands for: half the way to both neighbours."""
+    extents: list[float] = []
     for i, header in enumerate(run):
         promised = promised_step_mm(header, header) or 1.0
         below = header.offset_mm - run[i - 1].offset_mm if i > 0 else promised
         above = run[i + 1].offset_mm - header.offset_mm if i + 1 < len(run) else promised
-        volume_mm3 += evidence[header.sop_instance_uid].area_mm2[key] * (below + above) / 2
-    return volume_mm3 / 1000.0
+        extents.append((below + above) / 2)
+    return extents
 
 
 def _finding(

@@ -43,11 +43,16 @@ class FindingCode:
 
 @dataclass(frozen=True, slots=True)
 class OperatingPoint:
-    """Passed by `min_contiguous_slices` neighbours at `probability` holding `min_volume_ml` together."""
+    """Passed by `min_contiguous_slices` neighbours at `probability` holding `min_volume_ml` together.
+
+    They also stand for `min_extent_mm` of the patient: two slices of 1 mm say less than two of 5 mm, and a
+    series has more of them.
+    """
 
     probability: float
     min_contiguous_slices: int
     min_volume_ml: float
+    min_extent_mm: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

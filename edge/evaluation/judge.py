@@ -196,4 +196,4 @@ def _mask_ml(
 
 
 def _alone(point: OperatingPoint) -> OperatingPoint:
-    return replace(point, min_contiguous_slices=1, min_volume_ml=0.0)
+    return replace(point, min_contiguous_slices=1, min_volume_ml=0.0, min_extent_mm=0.0)

@@ -70,6 +70,7 @@ class OperatingPointTable(_Table):
     probability: Probability
     min_contiguous_slices: int = Field(ge=1)
     min_volume_ml: float = Field(ge=0)
+    min_extent_mm: float = Field(ge=0, default=0.0)
 
 
 class FindingTable(_Table):

@@ -15,7 +15,7 @@ from edge.models.contract import ClinicalModel
 from model_repo.ct_head_hemorrhage.training.bleeds import TYPES
 from model_repo.ct_head_hemorrhage.training.clinical import Chosen, bound, measured_line
 from model_repo.ct_head_hemorrhage.training.heldout import generator_digest
-from model_repo.ct_head_hemorrhage.training.operating_points import CHOOSE, REPORT, main
+from model_repo.ct_head_hemorrhage.training.operating_points import CHOOSE, REPORT, Point, main
 
 REPOSITORY = Path(__file__).resolve().parents[2] / "model_repo"
 
@@ -29,12 +29,13 @@ def test_points_come_with_the_digest_they_were_chosen_for_and_with_what_was_meas
     }
     lines = ['on = "80 series"', measured_line("page", found), measured_line("worklist", found)]
     named = {"page": limits[0], "worklist": limits[1]}
-    chosen = Chosen("9.9.9", "2" * 64, 0.45, named, "\n".join(lines))
+    demands = {"page": Point(3, 0.25, 8.5).demands(), "worklist": Point(1, 0.125).demands()}
+    chosen = Chosen("9.9.9", "2" * 64, 0.45, named, demands, "\n".join(lines))
     written = bound(bound(text, chosen), chosen)
     model = ClinicalModel.model_validate(tomllib.loads(written))
     assert model.identity == ModelIdentity("ct_head_hemorrhage", "9.9.9", "2" * 64)
-    assert {f.page.probability for f in model.findings} == {0.61}
-    assert {f.worklist.probability for f in model.findings} == {0.32}
+    assert {tuple(f.page.model_dump().values()) for f in model.findings} == {(0.61, 3, 0.25, 8.5)}
+    assert {tuple(f.worklist.model_dump().values()) for f in model.findings} == {(0.32, 1, 0.125, 0.0)}
     assert model.tensors.mask_threshold == 0.45
     assert written.count("#") == text.count("#"), "comments stay"
     assert "page sensitivity 75% (65%-83%), specificity 98% (91%-99%)" in measured(model.measured)

@@ -40,7 +40,7 @@ def answer(said: Mapping[int, Slices], truth_ml: Mapping[int, float] | None = No
     truth = np.zeros(len(TYPES))
     for kind, ml in (truth_ml or {}).items():
         truth[kind] = ml
-    return Answer(probability, areas, truth, np.zeros((len(MASK_THRESHOLDS), 3, len(TYPES))), "")
+    return Answer(probability, areas, truth, np.zeros((len(MASK_THRESHOLDS), 3, len(TYPES))), "", 5.0)
 
 
 def steady(kind: int, probability: float, truth_ml: float = 0.0) -> Answer:

@@ -39,19 +39,22 @@ TYPE = TYPES.index("subdural")
 PROBABILITIES = st.one_of(st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0]), st.floats(0.0, 1.0, width=32))
 # Eighths of a mL, so that both sides add them up without rounding, and just enough is enough for both.
 SLICES = st.lists(st.tuples(PROBABILITIES, st.integers(0, 12).map(lambda n: n / 8)), min_size=1, max_size=12)
-POINTS = st.tuples(st.integers(1, 4), st.integers(0, 24).map(lambda n: n / 8))
+# Between the sums of any steps, for those are not exact.
+EXTENTS_MM = st.sampled_from([0.0, 3.3, 9.4])
+POINTS = st.builds(Point, st.integers(1, 4), st.integers(0, 24).map(lambda n: n / 8), EXTENTS_MM)
 STEPS_MM = st.sampled_from([1.0, 2.5, 5.0])
 # (probability, mL) of each slice.
 Slices = Sequence[tuple[float, float]]
 
 
-def answer(slices: Slices) -> Answer:
+def answer(slices: Slices, step_mm: float) -> Answer:
     probability = np.zeros((len(slices), len(TYPES)), np.float32)
     areas_ml = np.zeros((len(MASK_THRESHOLDS), len(slices), len(TYPES)))
     for i, (said, ml) in enumerate(slices):
         probability[i, TYPE], areas_ml[MASK, i, TYPE] = said, ml
     nothing = np.zeros(len(TYPES))
-    return Answer(probability, areas_ml, nothing, np.zeros((len(MASK_THRESHOLDS), 3, len(TYPES))), "")
+    overlaps = np.zeros((len(MASK_THRESHOLDS), 3, len(TYPES)))
+    return Answer(probability, areas_ml, nothing, overlaps, "", step_mm)
 
 
 def as_the_agent(
@@ -65,16 +68,16 @@ def as_the_agent(
 
 
 def at(probability: float, point: Point) -> OperatingPoint:
-    return OperatingPoint(probability, point.slices, point.least_ml)
+    return OperatingPoint(probability, point.slices, point.least_ml, point.least_mm)
 
 
 @given(SLICES, POINTS, STEPS_MM)
 def test_a_score_is_what_the_evaluation_gives_the_same_slices(
-    slices: Slices, point: tuple[int, float], step_mm: float
+    slices: Slices, point: Point, step_mm: float
 ) -> None:
-    at_any = OperatingPoint(0.0, *point)
-    rule = replace(BLEED, page=at_any, worklist=at_any)
-    assert answer(slices).score(Point(*point), MASK)[TYPE] == score(rule, *as_the_agent(slices, step_mm))
+    rule = replace(BLEED, page=at(0.0, point), worklist=at(0.0, point))
+    said = answer(slices, step_mm).score(point, MASK)[TYPE]
+    assert said == score(rule, *as_the_agent(slices, step_mm))
 
 
 @given(SLICES, st.tuples(PROBABILITIES, PROBABILITIES), STEPS_MM)
@@ -85,7 +88,7 @@ def test_a_series_passes_the_points_where_the_agent_pages_or_moves_it_up(
     page, worklist = max(*limits, 0.01), max(min(limits), 0.01)
     rule = replace(BLEED, page=at(page, PAGE), worklist=at(worklist, WORKLIST))
     found = find(rule, *as_the_agent(slices, step_mm))
-    said = answer(slices)
+    said = answer(slices, step_mm)
     assert (found is not None and found.level is Level.PAGE) == (said.score(PAGE, MASK)[TYPE] >= page)
     assert (found is not None) == (said.score(WORKLIST, MASK)[TYPE] >= worklist)
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from edge.domain.alert import AlertStatus
@@ -70,6 +72,21 @@ def test_a_slice_without_evidence_yet_breaks_the_run() -> None:
 def test_too_little_volume_does_not_page() -> None:
     said = {uid(i): evidence(i, 0.9, area_mm2=10.0) for i in (2, 3)}
     assert preliminary([BLEED], SLICES, said) == ()
+
+
+def test_slices_that_stand_for_too_little_of_the_patient_do_not_page_however_many_there_are() -> None:
+    # 7.5 mm, and 8.75 mm.
+    rule = replace(BLEED, page=replace(BLEED.page, min_extent_mm=8.0))
+    slices = [header(i, step_mm=1.25, slice_thickness_mm=1.25) for i in range(8)]
+    six, seven = ({uid(i): evidence(i, 0.9 if i < n else 0.1) for i in range(8)} for n in (6, 7))
+    assert preliminary([BLEED], slices, six) != ()
+    assert preliminary([rule], slices, six) == ()
+    assert preliminary([rule], slices, seven) != ()
+
+
+def test_two_thick_slices_stand_for_as_much_as_many_thin_ones() -> None:
+    rule = replace(BLEED, page=replace(BLEED.page, min_extent_mm=9.5))
+    assert preliminary([rule], SLICES, {uid(i): evidence(i, 0.9) for i in (2, 3)}) != ()
 
 
 def test_nothing_over_any_point_is_no_finding() -> None:

@@ -10,12 +10,14 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Chosen:
-    """`limits` are probabilities by finding, for page and worklist; `measured` the lines of that table."""
+    """For page and worklist, `limits` are probabilities by finding and `demands` the other keys of the point;
+    `measured` are the lines of that table."""
 
     version: str
     onnx_sha256: str
     mask_threshold: float
     limits: Mapping[str, Mapping[str, float]]
+    demands: Mapping[str, str]
     measured: str
 
 
@@ -29,8 +31,8 @@ def bound(text: str, chosen: Chosen) -> str:
     text = _replaced(text, r"(?m)^mask_threshold = .*$", f"mask_threshold = {chosen.mask_threshold}")
     for name, limits in chosen.limits.items():
         for finding, limit in limits.items():
-            of_finding = rf'(?s)(key = "{finding}"\n.*?\n{name} = \{{ probability = )[0-9.]+'
-            text = _replaced(text, of_finding, rf"\g<1>{limit:.2f}")
+            of_finding = rf'(?s)(key = "{finding}"\n.*?\n{name} = \{{ )[^}}]*'
+            text = _replaced(text, of_finding, rf"\g<1>probability = {limit:.2f}, {chosen.demands[name]} ")
     rest = re.sub(r"(?s)\n\[measured\]\n.*?(?=\n\[|\Z)", "", text).rstrip("\n")
     return f"{rest}\n\n[measured]\n{chosen.measured}\n"
 

@@ -34,16 +34,23 @@ MASK_THRESHOLDS = (0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6)
 
 
 class Point(NamedTuple):
-    """Slices in a row and mL that are asked for beside the probability, and what bounds that."""
+    """Slices in a row, their mL and mm, asked for beside the probability; and what bounds that."""
 
     slices: int
     least_ml: float
+    least_mm: float = 0.0
     least_probability: float = 0.0
     bloodless_allowed: float = 0.0
 
+    def demands(self) -> str:
+        """As clinical.toml has them."""
+        of_run = f"min_contiguous_slices = {self.slices}, min_volume_ml = {self.least_ml}"
+        return f"{of_run}, min_extent_mm = {self.least_mm}"
 
-PAGE = Point(2, 0.5, least_probability=0.5, bloodless_allowed=0.015)
-WORKLIST = Point(2, 0.5, least_probability=0.3, bloodless_allowed=0.1)
+
+# Two slices of 5 mm or ten of 1 mm: a thin series has more slices and more noise to be wrong about.
+PAGE = Point(2, 0.5, 9.5, least_probability=0.5, bloodless_allowed=0.015)
+WORKLIST = Point(2, 0.5, 9.5, least_probability=0.3, bloodless_allowed=0.1)
 
 
 @dataclass(frozen=True)
@@ -55,6 +62,7 @@ class Answer:
     truth_ml: NDArray[Any]
     overlaps: NDArray[Any]
     group: str
+    step_mm: float
 
     def score(self, point: Point, mask: int) -> NDArray[Any]:
         """Per type the highest probability at which the series passes the point's other conditions."""
@@ -74,7 +82,8 @@ class Answer:
         run, held = 0, 0.0
         for probability, ml in zip(self.probability[:, k], self.areas_ml[mask, :, k], strict=True):
             run, held = (run + 1, held + ml) if probability >= limit else (0, 0.0)
-            if run >= point.slices and held >= point.least_ml:
+            enough = run >= point.slices and run * self.step_mm >= point.least_mm
+            if enough and held >= point.least_ml:
                 return True
         return False
 
@@ -107,7 +116,7 @@ def ask(model: Path, path: Path) -> Answer:
             found = mask[0] >= np.ceil(threshold * 255)
             areas[m, k] = found.sum((1, 2)) * pixel_mm**2 * thickness / 1000.0
             overlaps[m] += [(found & wanted[k]).sum((1, 2)), found.sum((1, 2)), wanted[k].sum((1, 2))]
-    return Answer(np.stack(said), areas, truth, overlaps, group)
+    return Answer(np.stack(said), areas, truth, overlaps, group, thickness)
 
 
 def choose_mask(answers: list[Answer]) -> int:
@@ -210,7 +219,8 @@ def main() -> None:
     print(json.dumps(volumes(answers[REPORT], mask), indent=1))
     if asked.write:
         digest = hashlib.sha256(asked.model.read_bytes()).hexdigest()
-        everything = Chosen(asked.write, digest, MASK_THRESHOLDS[mask], chosen, "\n".join(lines))
+        demands = {"page": PAGE.demands(), "worklist": WORKLIST.demands()}
+        everything = Chosen(asked.write, digest, MASK_THRESHOLDS[mask], chosen, demands, "\n".join(lines))
         path = FOLDER / "clinical.toml"
         path.write_text(bound(path.read_text(), everything))
 
