@@ -158,7 +158,7 @@ def _shares(point: MeasuredPoint) -> str:
 
 def _point(point: OperatingPointTable) -> str:
     slices = "slice" if point.min_contiguous_slices == 1 else "slices"
-    extent = f" over {point.min_extent_mm:g} mm" if point.min_extent_mm else ""
+    extent = f" and {point.min_extent_mm:g} mm" if point.min_extent_mm else ""
     return (
         f"at {point.probability:g} on {point.min_contiguous_slices} {slices}{extent}"
         f" with {point.min_volume_ml:g} mL"

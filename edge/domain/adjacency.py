@@ -41,7 +41,8 @@ def smallest_step_mm(slices: Sequence[Placed]) -> float | None:
 def neighbours(lower: Placed, upper: Placed, smallest_mm: float | None) -> bool:
     """Whether no slice is missing between the two, as far as the slices known so far can tell.
 
-    Slices sent in shuffled order look sparse for a while; that only costs an inference too many.
+    Slices sent in shuffled order look sparse for a while: that costs an inference too many, and may page on
+    a run with holes that the slices to come will not bear out.
     """
     step = upper.offset_mm - lower.offset_mm
     promised = promised_step_mm(lower, upper)

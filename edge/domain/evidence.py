@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
-from edge.domain.adjacency import neighbours, promised_step_mm, smallest_step_mm
+from edge.domain.adjacency import SAME_POSITION_MM, neighbours, promised_step_mm, smallest_step_mm
 from edge.domain.finding import Finding, FindingRule, Level, OperatingPoint, Places, Side
 from edge.domain.identity import SopInstanceUID
 from edge.domain.series import Slab, SliceHeader
 
 # So much of the area has to lie on one side for a finding to be called left or right.
 ONE_SIDED = 0.75
+# What a lone slice stands for that says neither its thickness nor a distance.
+_UNSAID_MM = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +93,9 @@ def _passes(
     run: Sequence[SliceHeader],
     evidence: Mapping[SopInstanceUID, SliceEvidence],
 ) -> bool:
-    enough = len(run) >= point.min_contiguous_slices and sum(_extents_mm(run)) >= point.min_extent_mm
+    # Places along a table or an oblique normal do not add up to the last digit.
+    extent_mm = sum(_stands_for_mm(run)) + SAME_POSITION_MM
+    enough = len(run) >= point.min_contiguous_slices and extent_mm >= point.min_extent_mm
     return enough and _volume_ml(key, run, evidence) >= point.min_volume_ml
 
 
@@ -98,18 +103,21 @@ def _volume_ml(
     key: str, run: Sequence[SliceHeader], evidence: Mapping[SopInstanceUID, SliceEvidence]
 ) -> float:
     areas_mm2 = (evidence[header.sop_instance_uid].area_mm2[key] for header in run)
-    return sum(area * mm for area, mm in zip(areas_mm2, _extents_mm(run), strict=True)) / 1000.0
+    return sum(area * mm for area, mm in zip(areas_mm2, _stands_for_mm(run), strict=True)) / 1000.0
 
 
-def _extents_mm(run: Sequence[SliceHeader]) -> list[float]:
-    """What each slice stands for: half the way to both neighbours."""
-    extents: list[float] = []
-    for i, header in enumerate(run):
-        promised = promised_step_mm(header, header) or 1.0
-        below = header.offset_mm - run[i - 1].offset_mm if i > 0 else promised
-        above = run[i + 1].offset_mm - header.offset_mm if i + 1 < len(run) else promised
-        extents.append((below + above) / 2)
-    return extents
+def _stands_for_mm(run: Sequence[SliceHeader]) -> list[float]:
+    """Of the patient, each slice: half the way to both neighbours in the run.
+
+    Beyond the ends it is as far as the header promises, but no less than to the neighbour inside: thin
+    slices far apart, or without a thickness, stand for what lies between them.
+    """
+    steps = [upper.offset_mm - lower.offset_mm for lower, upper in pairwise(run)]
+    first, last = (promised_step_mm(header, header) for header in (run[0], run[-1]))
+    if not steps:
+        return [first or _UNSAID_MM]
+    around = [max(first or 0.0, steps[0]), *steps, max(last or 0.0, steps[-1])]
+    return [(below + above) / 2 for below, above in pairwise(around)]
 
 
 def _finding(

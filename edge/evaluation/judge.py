@@ -43,7 +43,7 @@ class Judged:
     """What the model said of a case and what the agent would have made of it.
 
     `scores` are, by finding key, the highest probability at which the page point would still be
-    passed with its contiguity and volume; `mask_ml` is the volume of all slices' masks. `masks` hold
+    passed with its contiguity, extent and volume; `mask_ml` is the volume of all slices' masks. `masks` hold
     np.packbits of (findings, rows, columns) per slice, 1 where the mask passes its threshold; `heat_yx`
     the highest of the findings' probabilities at each pixel, 255 = certain.
     """
@@ -60,7 +60,7 @@ class Judged:
 
     @property
     def single_slice(self) -> bool:
-        """Judged by its probability alone: one slice tells neither contiguity nor volume."""
+        """Judged by its probability alone: one slice tells neither contiguity nor extent or volume."""
         return len(self.slices) == 1
 
     def mask_of(self, header: SliceHeader, channel: int) -> NDArray[np.bool_]:
@@ -160,7 +160,7 @@ def _judged(
 ) -> Judged:
     findings = outcome.findings
     if len(slices) == 1:
-        rules = [replace(r, page=_alone(r.page), worklist=_alone(r.worklist)) for r in rules]
+        rules = [replace(r, page=of_one_slice(r.page), worklist=of_one_slice(r.worklist)) for r in rules]
         findings = tuple(f for r in rules if (f := find(r, slices, evidence)) is not None)
     return Judged(
         case=case,
@@ -195,5 +195,6 @@ def _mask_ml(
     return found.volume_ml if found is not None else 0.0
 
 
-def _alone(point: OperatingPoint) -> OperatingPoint:
+def of_one_slice(point: OperatingPoint) -> OperatingPoint:
+    """The same point, of which a slice alone can only pass or miss the probability."""
     return replace(point, min_contiguous_slices=1, min_volume_ml=0.0, min_extent_mm=0.0)

@@ -69,8 +69,8 @@ class OperatingPointTable(_Table):
 
     probability: Probability
     min_contiguous_slices: int = Field(ge=1)
-    min_volume_ml: float = Field(ge=0)
-    min_extent_mm: float = Field(ge=0, default=0.0)
+    min_volume_ml: float = Field(ge=0, allow_inf_nan=False)
+    min_extent_mm: float = Field(default=0.0, ge=0, allow_inf_nan=False)
 
 
 class FindingTable(_Table):

@@ -13,9 +13,9 @@ from edge.domain.outcome import ModelIdentity
 from edge.list_command import measured
 from edge.models.contract import ClinicalModel
 from model_repo.ct_head_hemorrhage.training.bleeds import TYPES
-from model_repo.ct_head_hemorrhage.training.clinical import Chosen, bound, measured_line
+from model_repo.ct_head_hemorrhage.training.clinical import Chosen, Point, bound, measured_line
 from model_repo.ct_head_hemorrhage.training.heldout import generator_digest
-from model_repo.ct_head_hemorrhage.training.operating_points import CHOOSE, REPORT, Point, main
+from model_repo.ct_head_hemorrhage.training.operating_points import CHOOSE, REPORT, main
 
 REPOSITORY = Path(__file__).resolve().parents[2] / "model_repo"
 
@@ -29,8 +29,8 @@ def test_points_come_with_the_digest_they_were_chosen_for_and_with_what_was_meas
     }
     lines = ['on = "80 series"', measured_line("page", found), measured_line("worklist", found)]
     named = {"page": limits[0], "worklist": limits[1]}
-    demands = {"page": Point(3, 0.25, 8.5).demands(), "worklist": Point(1, 0.125).demands()}
-    chosen = Chosen("9.9.9", "2" * 64, 0.45, named, demands, "\n".join(lines))
+    points = {"page": Point(3, 0.25, 8.5), "worklist": Point(1, 0.125)}
+    chosen = Chosen("9.9.9", "2" * 64, 0.45, named, points, "\n".join(lines))
     written = bound(bound(text, chosen), chosen)
     model = ClinicalModel.model_validate(tomllib.loads(written))
     assert model.identity == ModelIdentity("ct_head_hemorrhage", "9.9.9", "2" * 64)

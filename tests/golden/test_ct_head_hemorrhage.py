@@ -47,7 +47,8 @@ def probabilities(
 
 
 def paged(said: NDArray[np.float32]) -> set[str]:
-    """The findings with enough slices in a row beyond the page point; volumes are left to the evaluation."""
+    """The findings with enough slices in a row beyond the page point, of 5 mm here, so over enough mm too;
+    volumes are left to the evaluation."""
     found = set[str]()
     for column, rule in zip(said.T, MODEL.rules, strict=True):
         run = 0

@@ -124,10 +124,14 @@ def test_the_list_tells_points_precisions_plan_and_server(
     monkeypatch.setenv("EDGE_MODELS__ACTIVE", NAME)
     plan_of(repository / NAME, b"first", "10.3.0", tmp_path)
     shutil.copytree(repository / NAME, repository / "broken")
+    clinical = repository / NAME / "clinical.toml"
+    clinical.write_text(
+        clinical.read_text().replace("min_volume_ml = 1.0", "min_volume_ml = 1.0, min_extent_mm = 9")
+    )
     assert main(["models", "list"]) == 0
     said = capsys.readouterr().out
     assert f"{NAME} 1.0.0  (active)" in said
-    assert "page at 0.7 on 2 slices with 1 mL; worklist at 0.5 on 1 slice with 0.3 mL" in said
+    assert "page at 0.7 on 2 slices and 9 mm with 1 mL; worklist at 0.5 on 1 slice with 0.3 mL" in said
     assert "precision  fp32; no others built here" in said
     assert "plan       fp16, TensorRT 10.3.0, NVIDIA Orin" in said
     assert "measured   nothing that clinical.toml knows of" in said

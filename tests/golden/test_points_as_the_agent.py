@@ -39,8 +39,7 @@ TYPE = TYPES.index("subdural")
 PROBABILITIES = st.one_of(st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0]), st.floats(0.0, 1.0, width=32))
 # Eighths of a mL, so that both sides add them up without rounding, and just enough is enough for both.
 SLICES = st.lists(st.tuples(PROBABILITIES, st.integers(0, 12).map(lambda n: n / 8)), min_size=1, max_size=12)
-# Between the sums of any steps, for those are not exact.
-EXTENTS_MM = st.sampled_from([0.0, 3.3, 9.4])
+EXTENTS_MM = st.sampled_from([0.0, 3.0, 7.5, 9.0, 10.0])
 POINTS = st.builds(Point, st.integers(1, 4), st.integers(0, 24).map(lambda n: n / 8), EXTENTS_MM)
 STEPS_MM = st.sampled_from([1.0, 2.5, 5.0])
 # (probability, mL) of each slice.
@@ -93,7 +92,7 @@ def test_a_series_passes_the_points_where_the_agent_pages_or_moves_it_up(
     assert (found is not None) == (said.score(WORKLIST, MASK)[TYPE] >= worklist)
 
 
-def test_points_are_chosen_for_the_slices_and_the_volume_that_the_model_asks_for() -> None:
+def test_points_are_chosen_for_the_slices_the_extent_and_the_volume_that_the_model_asks_for() -> None:
     for rule in MODEL.rules:
         for point, chosen_for in ((rule.page, PAGE), (rule.worklist, WORKLIST)):
             assert point == at(point.probability, chosen_for)

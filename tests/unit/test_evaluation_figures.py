@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from edge.domain.evidence import find
 from edge.domain.finding import Level
 from edge.domain.outcome import OutcomeKind
 from edge.evaluation.figures import (
@@ -19,7 +20,7 @@ from edge.evaluation.figures import (
     volume_figures,
 )
 from edge.evaluation.gallery import caption
-from edge.evaluation.judge import score
+from edge.evaluation.judge import of_one_slice, score
 from edge.evaluation.report import figures_of
 from edge.evaluation.statistics import Proportion
 from edge.evaluation.truth import Truth
@@ -167,3 +168,15 @@ def test_a_caption_says_truth_and_answer() -> None:
 def test_a_spread_of_nothing_is_nothing() -> None:
     assert spread([]) == {}
     assert spread([1.0, 2.0, 9.0])["median"] == 2.0
+
+
+def test_a_slice_alone_is_held_to_its_probability_whatever_else_the_point_asks_for() -> None:
+    strict = replace(BLEED.page, min_extent_mm=9.0)
+    rule = replace(BLEED, page=strict, worklist=replace(strict, probability=0.4))
+    alone = replace(rule, page=of_one_slice(rule.page), worklist=of_one_slice(rule.worklist))
+    for probability, level in ((0.9, Level.PAGE), (0.5, Level.WORKLIST)):
+        said_of_it = {uid(3): evidence(3, probability, area_mm2=1.0)}
+        assert find(rule, [header(3)], said_of_it) is None
+        found = find(alone, [header(3)], said_of_it)
+        assert found is not None
+        assert found.level is level

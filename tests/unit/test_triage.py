@@ -6,7 +6,7 @@ import pytest
 
 from edge.domain.alert import AlertStatus
 from edge.domain.evidence import find, nothing_found
-from edge.domain.finding import Finding, Level, Places
+from edge.domain.finding import Finding, FindingRule, Level, Places
 from edge.domain.outcome import OutcomeKind
 from edge.domain.triage import final_status, preliminary
 from tests.builders import BLEED, evidence, header, uid
@@ -74,19 +74,46 @@ def test_too_little_volume_does_not_page() -> None:
     assert preliminary([BLEED], SLICES, said) == ()
 
 
+def asking(mm: float) -> FindingRule:
+    return replace(BLEED, page=replace(BLEED.page, min_extent_mm=mm))
+
+
 def test_slices_that_stand_for_too_little_of_the_patient_do_not_page_however_many_there_are() -> None:
     # 7.5 mm, and 8.75 mm.
-    rule = replace(BLEED, page=replace(BLEED.page, min_extent_mm=8.0))
-    slices = [header(i, step_mm=1.25, slice_thickness_mm=1.25) for i in range(8)]
+    slices = [header(i, step_mm=1.25) for i in range(8)]
     six, seven = ({uid(i): evidence(i, 0.9 if i < n else 0.1) for i in range(8)} for n in (6, 7))
     assert preliminary([BLEED], slices, six) != ()
-    assert preliminary([rule], slices, six) == ()
-    assert preliminary([rule], slices, seven) != ()
+    assert preliminary([asking(8.0)], slices, six) == ()
+    assert preliminary([asking(8.0)], slices, seven) != ()
+    # What does not page for that is on the worklist, whose point does not ask for it.
+    found = find(asking(8.0), slices, six)
+    assert found is not None
+    assert found.level is Level.WORKLIST
 
 
-def test_two_thick_slices_stand_for_as_much_as_many_thin_ones() -> None:
-    rule = replace(BLEED, page=replace(BLEED.page, min_extent_mm=9.5))
-    assert preliminary([rule], SLICES, {uid(i): evidence(i, 0.9) for i in (2, 3)}) != ()
+@pytest.mark.parametrize(("count", "step_mm"), [(2, 5.0), (2, 4.75), (5, 1.9), (10, 0.95)])
+@pytest.mark.parametrize("from_mm", [0.0, -412.3, 1033.7])
+def test_just_enough_is_enough_wherever_the_table_stands(count: int, step_mm: float, from_mm: float) -> None:
+    said = {uid(i): evidence(i, 0.9) for i in range(count)}
+    slices = [header(i, offset_mm=from_mm + i * step_mm, slice_thickness_mm=step_mm) for i in range(count)]
+    assert preliminary([asking(count * step_mm)], slices, said) != ()
+    assert preliminary([asking(count * step_mm + 0.2)], slices, said) == ()
+
+
+@pytest.mark.parametrize(
+    ("thickness_mm", "step_mm"),
+    [(None, 5.0), (2.5, 5.0), (3.0, 6.0), (5.0, 4.33)],
+    ids=["no thickness", "sparse", "sparser", "tilted gantry"],
+)
+def test_two_slices_stand_for_what_lies_between_them(thickness_mm: float | None, step_mm: float) -> None:
+    # The step is known from the others; slices that promise no step have no neighbours before.
+    slices = [header(i, step_mm=step_mm, slice_thickness_mm=thickness_mm) for i in range(6)]
+    said = {uid(i): evidence(i, 0.9 if i in (2, 3) else 0.1) for i in range(6)}
+    assert preliminary([asking(9.0)], slices, said) != ()
+    found = find(asking(9.0), slices, said)
+    assert found is not None
+    ends_mm = max(thickness_mm or 0.0, step_mm)
+    assert found.volume_ml == pytest.approx(200.0 * (ends_mm + step_mm) / 1000)
 
 
 def test_nothing_over_any_point_is_no_finding() -> None:

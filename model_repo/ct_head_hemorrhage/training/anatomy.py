@@ -6,6 +6,7 @@ Head coordinates are mm, x to the left, y to the back, z up, the origin amid the
 
 from __future__ import annotations
 
+import os
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +38,12 @@ class Head:
     lowest_mm: float
     surface_xyz_mm: Volume
     inside_xyz_mm: Volume
+
+
+def default_data() -> Path:
+    """Where ct-template and ct-head-ge are: EDGE_TRAINING_DATA, or ../shared/data beside the checkout."""
+    named = os.environ.get("EDGE_TRAINING_DATA")
+    return Path(named) if named else Path(__file__).resolve().parents[3].parent / "shared" / "data"
 
 
 def read_nifti(path: Path) -> NDArray[np.float64]:

@@ -5,19 +5,29 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
+
+
+class Point(NamedTuple):
+    """Slices in a row, their mL and mm, asked for beside the probability; and what bounds that."""
+
+    slices: int
+    least_ml: float
+    least_mm: float = 0.0
+    least_probability: float = 0.0
+    bloodless_allowed: float = 0.0
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """For page and worklist, `limits` are probabilities by finding and `demands` the other keys of the point;
+    """For page and worklist, `limits` are probabilities by finding, `points` what is asked for beside them;
     `measured` are the lines of that table."""
 
     version: str
     onnx_sha256: str
     mask_threshold: float
     limits: Mapping[str, Mapping[str, float]]
-    demands: Mapping[str, str]
+    points: Mapping[str, Point]
     measured: str
 
 
@@ -32,7 +42,7 @@ def bound(text: str, chosen: Chosen) -> str:
     for name, limits in chosen.limits.items():
         for finding, limit in limits.items():
             of_finding = rf'(?s)(key = "{finding}"\n.*?\n{name} = \{{ )[^}}]*'
-            text = _replaced(text, of_finding, rf"\g<1>probability = {limit:.2f}, {chosen.demands[name]} ")
+            text = _replaced(text, of_finding, rf"\g<1>{_keys(limit, chosen.points[name])} ")
     rest = re.sub(r"(?s)\n\[measured\]\n.*?(?=\n\[|\Z)", "", text).rstrip("\n")
     return f"{rest}\n\n[measured]\n{chosen.measured}\n"
 
@@ -56,6 +66,11 @@ def measured_line(name: str, found: Mapping[str, Any]) -> str:
     }
     said = ", ".join(f"{k} = {round(v, 3) if isinstance(v, float) else v}" for k, v in shares.items())
     return f"{name} = {{ {said} }}"
+
+
+def _keys(limit: float, point: Point) -> str:
+    run = f"min_contiguous_slices = {point.slices}, min_volume_ml = {point.least_ml}"
+    return f"probability = {limit:.2f}, {run}, min_extent_mm = {point.least_mm}"
 
 
 def _replaced(text: str, pattern: str, by: str) -> str:

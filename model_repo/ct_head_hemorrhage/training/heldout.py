@@ -17,9 +17,9 @@ import numpy as np
 import edge.imaging
 from edge.evaluation.phantoms import SyntheticHead
 from edge.imaging.phantom import Acquisition, BleedType, HeadPhantom
-from model_repo.ct_head_hemorrhage.training.anatomy import Head, phantom_head, template_head
+from model_repo.ct_head_hemorrhage.training.anatomy import Head, default_data, phantom_head, template_head
 from model_repo.ct_head_hemorrhage.training.bleeds import TYPES
-from model_repo.ct_head_hemorrhage.training.samples import COMPANIONS, default_data
+from model_repo.ct_head_hemorrhage.training.places import COMPANIONS
 from model_repo.ct_head_hemorrhage.training.scanner import acquire, draw_reconstruction
 from model_repo.ct_head_hemorrhage.training.scenes import Scene, draw_scene, render
 
@@ -34,7 +34,7 @@ COARSE = 208, 1.1
 FINE_PIXELS, FINE_MM, FINE_SHARE = 512, (0.4, 0.55), 1 / 6
 # Farther from the midline than this, blood is of one side.
 ONE_SIDED_MM = 12.0
-_GENERATOR = ("anatomy", "bleeds", "decoys", "heldout", "places", "samples", "scanner", "scenes", "surgery")
+_GENERATOR = ("anatomy", "bleeds", "decoys", "heldout", "places", "scanner", "scenes", "surgery")
 
 
 def heads(count: int, seed: int) -> Iterator[SyntheticHead]:

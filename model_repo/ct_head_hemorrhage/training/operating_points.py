@@ -1,4 +1,4 @@
-"""Chooses the two operating points on the held-out series of three seeds and measures them on a fourth.
+"""Chooses the two operating points on the held-out series of four seeds and measures them on a fifth.
 
 `python -m model_repo.ct_head_hemorrhage.training.operating_points --kept runs/heldout`, without
 PyTorch. Series are kept as files, so that a second model is asked about the same ones; `--draw-only`
@@ -16,41 +16,28 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
+from edge.domain.adjacency import SAME_POSITION_MM
 from edge.evaluation.statistics import proportion
 from model_repo.ct_head_hemorrhage.training.bleeds import TYPES
-from model_repo.ct_head_hemorrhage.training.clinical import Chosen, bound, measured_line
+from model_repo.ct_head_hemorrhage.training.clinical import Chosen, Point, bound, measured_line
 from model_repo.ct_head_hemorrhage.training.kept import drawn, lacking
 
 FOLDER = Path(__file__).resolve().parents[1]
-CHOOSE, REPORT = (1, 2, 4), 5
+CHOOSE, REPORT = (1, 2, 4, 5), 6
 LARGE_ML = 5.0
 MASK_THRESHOLDS = (0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6)
 
 
-class Point(NamedTuple):
-    """Slices in a row, their mL and mm, asked for beside the probability; and what bounds that."""
-
-    slices: int
-    least_ml: float
-    least_mm: float = 0.0
-    least_probability: float = 0.0
-    bloodless_allowed: float = 0.0
-
-    def demands(self) -> str:
-        """As clinical.toml has them."""
-        of_run = f"min_contiguous_slices = {self.slices}, min_volume_ml = {self.least_ml}"
-        return f"{of_run}, min_extent_mm = {self.least_mm}"
-
-
-# Two slices of 5 mm or ten of 1 mm: a thin series has more slices and more noise to be wrong about.
-PAGE = Point(2, 0.5, 9.5, least_probability=0.5, bloodless_allowed=0.015)
-WORKLIST = Point(2, 0.5, 9.5, least_probability=0.3, bloodless_allowed=0.1)
+# Two slices of 5 mm, in a tilted gantry as well, or nine of 1 mm: a thin series has more slices and more
+# noise to be wrong about.
+PAGE = Point(2, 0.5, 9.0, least_probability=0.5, bloodless_allowed=0.015)
+WORKLIST = Point(2, 0.5, 9.0, least_probability=0.3, bloodless_allowed=0.1)
 
 
 @dataclass(frozen=True)
@@ -82,7 +69,8 @@ class Answer:
         run, held = 0, 0.0
         for probability, ml in zip(self.probability[:, k], self.areas_ml[mask, :, k], strict=True):
             run, held = (run + 1, held + ml) if probability >= limit else (0, 0.0)
-            enough = run >= point.slices and run * self.step_mm >= point.least_mm
+            extent_mm = run * self.step_mm + SAME_POSITION_MM
+            enough = run >= point.slices and extent_mm >= point.least_mm
             if enough and held >= point.least_ml:
                 return True
         return False
@@ -219,8 +207,8 @@ def main() -> None:
     print(json.dumps(volumes(answers[REPORT], mask), indent=1))
     if asked.write:
         digest = hashlib.sha256(asked.model.read_bytes()).hexdigest()
-        demands = {"page": PAGE.demands(), "worklist": WORKLIST.demands()}
-        everything = Chosen(asked.write, digest, MASK_THRESHOLDS[mask], chosen, demands, "\n".join(lines))
+        points = {"page": PAGE, "worklist": WORKLIST}
+        everything = Chosen(asked.write, digest, MASK_THRESHOLDS[mask], chosen, points, "\n".join(lines))
         path = FOLDER / "clinical.toml"
         path.write_text(bound(path.read_text(), everything))
 

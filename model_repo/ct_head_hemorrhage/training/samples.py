@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import numpy as np
 from model_repo.ct_head_hemorrhage.training.anatomy import Head, phantom_head, template_head
 from model_repo.ct_head_hemorrhage.training.bleeds import TYPES
 from model_repo.ct_head_hemorrhage.training.necks import draw_neck
+from model_repo.ct_head_hemorrhage.training.places import COMPANIONS
 from model_repo.ct_head_hemorrhage.training.scanner import Reconstruction, acquire, draw_reconstruction
 from model_repo.ct_head_hemorrhage.training.scenes import draw_scene, render
 
@@ -20,13 +20,6 @@ CONTRAST_SHARE, METAL_SHARE, TUMOUR_SHARE = 0.12, 0.06, 0.15
 # Below a head there often is a neck, and the series that are held out have none.
 NECK_SHARE = 0.03
 LONE_SHARE = 0.12
-COMPANIONS = {
-    "epidural": ("subdural", "subarachnoid"),
-    "subdural": ("subarachnoid", "subdural"),
-    "subarachnoid": ("intraventricular", "intraparenchymal", "subdural"),
-    "intraparenchymal": ("intraventricular", "subarachnoid"),
-    "intraventricular": ("intraparenchymal",),
-}
 
 
 @dataclass(frozen=True)
@@ -108,9 +101,3 @@ def _scanned(planes_hu: np.ndarray, r: Reconstruction, rng: np.random.Generator)
     slab = acquire(planes_hu, r, rng)
     slab = np.repeat(slab, 3, axis=0) if len(slab) == 1 else slab
     return np.rint(np.clip(slab, -1024, 3071)).astype(np.int16)
-
-
-def default_data() -> Path:
-    """Where ct-template and ct-head-ge are: EDGE_TRAINING_DATA, or ../shared/data beside the checkout."""
-    named = os.environ.get("EDGE_TRAINING_DATA")
-    return Path(named) if named else Path(__file__).resolve().parents[3].parent / "shared" / "data"

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from model_repo.ct_head_hemorrhage.training.anatomy import DEPTH, FIELD_SCALE, FLUID, HU, VENTRICLE, Head
-from model_repo.ct_head_hemorrhage.training.bleeds import TYPES, Blood, Field, soft, waves
+from model_repo.ct_head_hemorrhage.training.bleeds import FLUID_HU, TYPES, Blood, Field, soft, waves
 from model_repo.ct_head_hemorrhage.training.decoys import Ball, Contrast, Sheets, Vessels, draw_decoys
 from model_repo.ct_head_hemorrhage.training.places import draw_blood
 from model_repo.ct_head_hemorrhage.training.scanner import Reconstruction, harden
 from model_repo.ct_head_hemorrhage.training.surgery import Dura, Plug, Shunt, draw_surgery
 
 IN_FLUID = ("subarachnoid", "intraventricular")
-FLUID_HU, BRAIN_HU = np.float32(7.0), np.float32(33.0)
+BRAIN_HU = np.float32(33.0)
 SKULL_EDGE_HU = np.float32(130.0)
 
 

@@ -57,13 +57,15 @@ def _calibrate(network: Bleeds, folded: dict[nn.Module, Tensor], hu: Tensor) -> 
             norm.bias.copy_(mean + folded[norm])
 
     norms = [m for m in network.modules() if isinstance(m, nn.BatchNorm2d)]
-    new = set(norms) - set(folded)
-    for block in network.modules():
-        if isinstance(block, Block) and isinstance(block.short, nn.Identity) and block.body[-1] in new:
+    lacking = set(norms) - set(folded)
+    for name, block in network.named_modules():
+        if isinstance(block, Block) and isinstance(block.short, nn.Identity) and block.body[-1] in lacking:
+            print(f"{name} is not in the graph and begins as nothing")
             block.pass_on()
-            new -= set(block.body)
-    if new:
-        raise KeyError(f"{len(folded)} folded normalisations for {len(norms)}")
+            lacking -= set(block.body)
+    if lacking:
+        names = [name for name, norm in network.named_modules() if norm in lacking]
+        raise KeyError(f"the graph has no {', '.join(names)}")
     hooks = [norm.register_forward_pre_hook(measure) for norm in norms]
     network.eval()
     with torch.no_grad():

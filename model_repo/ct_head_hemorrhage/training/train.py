@@ -20,9 +20,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from model_repo.ct_head_hemorrhage.training.anatomy import default_data
 from model_repo.ct_head_hemorrhage.training.bleeds import TYPES
 from model_repo.ct_head_hemorrhage.training.network import Bleeds, loss_of
-from model_repo.ct_head_hemorrhage.training.samples import default_data
 from model_repo.ct_head_hemorrhage.training.source import WARM, Source, varied
 from model_repo.ct_head_hemorrhage.training.start import load_graph
 from model_repo.ct_head_hemorrhage.training.validation import measure, validation_set
