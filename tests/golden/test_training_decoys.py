@@ -6,10 +6,7 @@ import numpy as np
 import pytest
 
 from model_repo.ct_head_hemorrhage.training.anatomy import DEPTH, HU, Head, phantom_head
-from model_repo.ct_head_hemorrhage.training.bleeds import FLUID_HU
-from model_repo.ct_head_hemorrhage.training.necks import draw_neck
-from model_repo.ct_head_hemorrhage.training.places import PALEST_IN_VENTRICLE_HU, draw_blood
-from model_repo.ct_head_hemorrhage.training.samples import SHAPE, Heads, draw_sample
+from model_repo.ct_head_hemorrhage.training.places import draw_blood
 from model_repo.ct_head_hemorrhage.training.surgery import Dura, Plug, Shunt, draw_surgery
 
 BRAIN_HU = 34.0
@@ -69,35 +66,3 @@ def test_subdural_blood_is_thick_enough_to_be_seen_and_old_blood_has_grown(head:
     # Nothing fresh is drawn below 45 HU.
     assert min(b.size_mm[0] for b in over_hemisphere if b.hu < 45) >= 6
     assert min(b.hu for b in over_hemisphere if b.mixed or b.level) >= 55
-
-
-def test_blood_in_a_ventricle_stays_denser_than_brain_though_fluid_thins_it(head: Head) -> None:
-    rng = np.random.default_rng(8)
-    for blood in (draw_blood("intraventricular", head, rng) for _ in range(400)):
-        thinned = blood.hu * blood.fill + float(FLUID_HU) * (1 - blood.fill)
-        assert thinned >= PALEST_IN_VENTRICLE_HU - 1e-6
-
-
-@pytest.mark.parametrize("seed", range(6))
-def test_a_neck_is_muscle_between_fat_and_bone_in_air_and_changes_little_from_slice_to_slice(
-    seed: int,
-) -> None:
-    hu_zyx = draw_neck(np.random.default_rng(seed), SHAPE, np.array([-1.0, 0.0, 1.0]))
-    assert hu_zyx.shape == (3, *SHAPE)
-    solid = hu_zyx > -300
-    # cm2 of a slice, a pixel is 1 mm.
-    assert 40 < solid[1].sum() / 100 < 250
-    for low, high, least in ((30, 90, 0.2), (-130, -60, 0.02), (250, 2000, 0.02)):
-        assert ((hu_zyx > low) & (hu_zyx < high)).sum() > least * solid.sum()
-    assert (solid[0] != solid[2]).mean() < 0.03
-
-
-def test_a_sample_of_a_neck_has_no_blood_and_is_sometimes_a_slice_alone(
-    head: Head, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("model_repo.ct_head_hemorrhage.training.samples.NECK_SHARE", 1.0)
-    drawn = [draw_sample(Heads((), (head,)), np.random.default_rng([9, i])) for i in range(24)]
-    assert not any(shares.any() for _, shares in drawn)
-    assert {slab.shape for slab, _ in drawn} == {(3, *SHAPE)}
-    alone = sum(bool((slab == slab[:1]).all()) for slab, _ in drawn)
-    assert 0 < alone < 12

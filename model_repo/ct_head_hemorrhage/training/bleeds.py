@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from model_repo.ct_head_hemorrhage.training.anatomy import DEPTH, FLUID, HU, VENTRICLE
 
 Field = NDArray[np.floating[Any]]
-FLUID_HU = np.float32(7.0)
 TYPES = ("epidural", "subdural", "subarachnoid", "intraparenchymal", "intraventricular")
 
 

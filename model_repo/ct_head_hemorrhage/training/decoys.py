@@ -126,7 +126,7 @@ class Contrast:
 
 
 def draw_decoys(
-    head: Head, rng: np.random.Generator, contrast_share: float = 0.06, tumour_share: float = 0.06
+    head: Head, rng: np.random.Generator, contrast_share: float = 0.06
 ) -> list[Ball | Sheets | Vessels | Contrast]:
     """What this head has; most have something."""
     phases = rng.uniform(0, 6.28, 3).astype(np.float32)
@@ -169,7 +169,7 @@ def draw_decoys(
         ball(inside(), rng.uniform(1, 4), rng.uniform(90, 700), add=True, rough=0.4)
     if rng.random() < 0.18:
         ball(inside(), rng.uniform(8, 35), rng.uniform(8, 22), add=False, rough=0.3)
-    if rng.random() < tumour_share:
+    if rng.random() < 0.06:
         ball(
             inside(),
             rng.uniform(6, 22),

@@ -32,10 +32,6 @@ class Block(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return torch.relu(self.body(x) + self.short(x))
 
-    def pass_on(self) -> None:
-        """Makes a block without a convolution beside it add nothing to what it is given, until it learns."""
-        nn.init.zeros_(self.body[-1].weight)
-
 
 class Bleeds(nn.Module):
     """A U-Net on half-resolution features; pixel unshuffle and shuffle spare the full resolution."""
@@ -48,13 +44,12 @@ class Bleeds(nn.Module):
             nn.Conv2d(36, a, 3, 1, 1, bias=False), nn.BatchNorm2d(a), nn.ReLU(inplace=True)
         )
         self.down1 = Block(a, a)
-        self.down2 = nn.Sequential(Block(a, b, 2), Block(b, b), Block(b, b))
-        self.down3 = nn.Sequential(Block(b, c, 2), Block(c, c), Block(c, c))
-        deep = (Block(d, d, 1, dilation) for dilation in (2, 4, 2, 1))
-        self.down4 = nn.Sequential(Block(c, d, 2), *deep)
-        self.up3, self.after3 = Block(d + c, c), Block(c, c)
-        self.up2, self.after2 = Block(c + b, b), Block(b, b)
-        self.up1, self.after1 = Block(b + a, a), Block(a, a)
+        self.down2 = nn.Sequential(Block(a, b, 2), Block(b, b))
+        self.down3 = nn.Sequential(Block(b, c, 2), Block(c, c))
+        self.down4 = nn.Sequential(Block(c, d, 2), Block(d, d, 1, 2), Block(d, d, 1, 4))
+        self.up3 = Block(d + c, c)
+        self.up2 = Block(c + b, b)
+        self.up1 = Block(b + a, a)
         self.grow = nn.Upsample(scale_factor=2, mode="nearest")
         self.maps = nn.Conv2d(a, 4 * len(TYPES), 1)
         self.shuffle = nn.PixelShuffle(2)
@@ -73,9 +68,9 @@ class Bleeds(nn.Module):
         two = self.down2(one)
         three = self.down3(two)
         four = self.down4(three)
-        three = self.after3(self.up3(torch.cat([self.grow(four), three], 1)))
-        two = self.after2(self.up2(torch.cat([self.grow(three), two], 1)))
-        one = self.after1(self.up1(torch.cat([self.grow(two), one], 1)))
+        three = self.up3(torch.cat([self.grow(four), three], 1))
+        two = self.up2(torch.cat([self.grow(three), two], 1))
+        one = self.up1(torch.cat([self.grow(two), one], 1))
         logits = self.shuffle(self.maps(one)).float()
         return logits, self.slice_head(pooled(logits))
 

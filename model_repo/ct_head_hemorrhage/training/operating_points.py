@@ -37,7 +37,7 @@ MASK_THRESHOLDS = (0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6)
 # Two slices of 5 mm, in a tilted gantry as well, or nine of 1 mm: a thin series has more slices and more
 # noise to be wrong about.
 PAGE = Point(2, 0.5, 9.0, least_probability=0.5, bloodless_allowed=0.015)
-WORKLIST = Point(2, 0.5, 9.0, least_probability=0.3, bloodless_allowed=0.1)
+WORKLIST = Point(2, 0.3, 4.5, least_probability=0.3, bloodless_allowed=0.1)
 
 
 @dataclass(frozen=True)

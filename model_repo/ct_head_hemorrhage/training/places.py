@@ -7,11 +7,10 @@ from collections.abc import Callable
 import numpy as np
 
 from model_repo.ct_head_hemorrhage.training.anatomy import VENTRICLE, Head
-from model_repo.ct_head_hemorrhage.training.bleeds import FLUID_HU, Blood, Field, roof
+from model_repo.ct_head_hemorrhage.training.bleeds import Blood, Field, roof
 
 Rng = np.random.Generator
 
-PALEST_IN_VENTRICLE_HU = 46.0
 # What a type comes with.
 COMPANIONS = {
     "epidural": ("subdural", "subarachnoid"),
@@ -155,11 +154,8 @@ def _intraventricular(head: Head, rng: Rng, small: bool, surface: Field, hu: flo
     # Either a cast around a place, or a level of blood that sank to the back.
     level = 200.0 if cast else float(along - rng.uniform(0, 6))
     fill = float(rng.uniform(0.7, 1.0))
-    # Thinned with fluid to the density of brain, it would be a head without that ventricle.
-    fluid_hu = float(FLUID_HU)
-    hu = max(hu - 3, fluid_hu + (PALEST_IN_VENTRICLE_HU - fluid_hu) / fill)
     return Blood(
-        "intraventricular", centre, (r, r, r), hu, _phases(rng),
+        "intraventricular", centre, (r, r, r), hu - 3, _phases(rng),
         edge_mm=3.0, mixed=float(cast), level=level, fill=fill,
     )  # fmt: skip
 

@@ -20,10 +20,10 @@ from model_repo.ct_head_hemorrhage.training.bleeds import TYPES
 from model_repo.ct_head_hemorrhage.training.operating_points import FOLDER, REPORT
 
 MODULES = "model_repo.ct_head_hemorrhage.training"
-VERSION = "0.7.0"
-# The weights it goes on from are those of 0.6.0, as this commit has them.
-START = "d99a6c5"
-SEED, STEPS, FRESH, RATE, SERIES = 61, 4200, 3, 1e-3, 160
+VERSION = "0.6.1"
+# The weights it goes on from are those of 0.5.0, as this commit has them.
+START = "e96e5ff"
+SEED, STEPS, FRESH, RATE, SERIES = 59, 5500, 3, 1e-3, 160
 # Types take turns in every other series.
 FEWEST = 2 * len(TYPES)
 ROOT = FOLDER.parents[1]

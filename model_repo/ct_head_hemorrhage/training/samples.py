@@ -9,17 +9,13 @@ import numpy as np
 
 from model_repo.ct_head_hemorrhage.training.anatomy import Head, phantom_head, template_head
 from model_repo.ct_head_hemorrhage.training.bleeds import TYPES
-from model_repo.ct_head_hemorrhage.training.necks import draw_neck
 from model_repo.ct_head_hemorrhage.training.places import COMPANIONS
-from model_repo.ct_head_hemorrhage.training.scanner import Reconstruction, acquire, draw_reconstruction
+from model_repo.ct_head_hemorrhage.training.scanner import acquire, draw_reconstruction
 from model_repo.ct_head_hemorrhage.training.scenes import draw_scene, render
 
 SHAPE = (224, 192)
 # Several times as often as in the series that are held out: they are what pages in error.
-CONTRAST_SHARE, METAL_SHARE, TUMOUR_SHARE = 0.12, 0.06, 0.15
-# Below a head there often is a neck, and the series that are held out have none.
-NECK_SHARE = 0.03
-LONE_SHARE = 0.12
+CONTRAST_SHARE, METAL_SHARE = 0.12, 0.06
 
 
 @dataclass(frozen=True)
@@ -47,7 +43,7 @@ def draw_kinds(rng: np.random.Generator, share_with_blood: float) -> list[str]:
     """The types of bleed of one patient."""
     if rng.random() >= share_with_blood:
         return []
-    first = str(rng.choice(TYPES, p=[0.15, 0.37, 0.22, 0.14, 0.12]))
+    first = str(rng.choice(TYPES, p=[0.17, 0.32, 0.22, 0.16, 0.13]))
     kinds = [first]
     if rng.random() < 0.25:
         kinds.append(str(rng.choice(COMPANIONS[first])))
@@ -56,13 +52,14 @@ def draw_kinds(rng: np.random.Generator, share_with_blood: float) -> list[str]:
 
 def draw_sample(heads: Heads, rng: np.random.Generator, share_with_blood: float = 0.58):
     """slab_hu int16 [3, y, x] and shares uint8 [5, y, x], 255 = all blood."""
-    if rng.random() < NECK_SHARE:
-        return _neck(rng)
     head = heads.draw(rng)
     kinds = draw_kinds(rng, share_with_blood)
-    scene = draw_scene(head, rng, kinds, contrast_share=CONTRAST_SHARE, tumour_share=TUMOUR_SHARE)
-    thickness, spacing = _steps(rng)
-    lone = rng.random() < LONE_SHARE
+    scene = draw_scene(head, rng, kinds, contrast_share=CONTRAST_SHARE)
+    thickness = float(
+        rng.choice([rng.uniform(0.6, 2.5), rng.uniform(2.5, 5.5), rng.uniform(4.5, 7)], p=[0.25, 0.5, 0.25])
+    )
+    spacing = thickness * float(rng.uniform(0.8, 1.15))
+    lone = rng.random() < 0.12
     z = float(rng.uniform(head.lowest_mm - 12, scene.vertex_mm() + 12.0))
     if kinds and rng.random() < 0.93:
         aimed = scene.bleeds[int(rng.integers(len(kinds)))]
@@ -79,25 +76,8 @@ def draw_sample(heads: Heads, rng: np.random.Generator, share_with_blood: float 
         images.append(hu)
         if k == 0:
             shares = share
-    return _scanned(np.stack(images), r, rng), np.rint(shares * 255).astype(np.uint8)
-
-
-def _neck(rng: np.random.Generator):
-    thickness, spacing = _steps(rng)
-    z_mm = spacing * np.array([0.0] if rng.random() < LONE_SHARE else [-1.0, 0.0, 1.0])
-    r = draw_reconstruction(rng, thickness, metal_share=METAL_SHARE)
-    return _scanned(draw_neck(rng, SHAPE, z_mm), r, rng), np.zeros((len(TYPES), *SHAPE), np.uint8)
-
-
-def _steps(rng: np.random.Generator) -> tuple[float, float]:
-    """Thickness and distance of slices in mm."""
-    thin, usual, thick = rng.uniform(0.6, 2.5), rng.uniform(2.5, 5.5), rng.uniform(4.5, 7)
-    thickness = float(rng.choice([thin, usual, thick], p=[0.25, 0.5, 0.25]))
-    return thickness, thickness * float(rng.uniform(0.8, 1.15))
-
-
-def _scanned(planes_hu: np.ndarray, r: Reconstruction, rng: np.random.Generator) -> np.ndarray:
-    """int16 [3, y, x]; a slice without neighbours stands for them as well."""
-    slab = acquire(planes_hu, r, rng)
-    slab = np.repeat(slab, 3, axis=0) if len(slab) == 1 else slab
-    return np.rint(np.clip(slab, -1024, 3071)).astype(np.int16)
+    slab = acquire(np.stack(images), r, rng)
+    if lone:
+        slab = np.repeat(slab, 3, axis=0)
+    slab = np.clip(slab, -1024, 3071)
+    return np.rint(slab).astype(np.int16), np.rint(shares * 255).astype(np.uint8)

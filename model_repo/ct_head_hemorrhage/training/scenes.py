@@ -9,14 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from model_repo.ct_head_hemorrhage.training.anatomy import DEPTH, FIELD_SCALE, FLUID, HU, VENTRICLE, Head
-from model_repo.ct_head_hemorrhage.training.bleeds import FLUID_HU, TYPES, Blood, Field, soft, waves
+from model_repo.ct_head_hemorrhage.training.bleeds import TYPES, Blood, Field, soft, waves
 from model_repo.ct_head_hemorrhage.training.decoys import Ball, Contrast, Sheets, Vessels, draw_decoys
 from model_repo.ct_head_hemorrhage.training.places import draw_blood
 from model_repo.ct_head_hemorrhage.training.scanner import Reconstruction, harden
 from model_repo.ct_head_hemorrhage.training.surgery import Dura, Plug, Shunt, draw_surgery
 
 IN_FLUID = ("subarachnoid", "intraventricular")
-BRAIN_HU = np.float32(33.0)
+FLUID_HU, BRAIN_HU = np.float32(7.0), np.float32(33.0)
 SKULL_EDGE_HU = np.float32(130.0)
 
 
@@ -58,7 +58,6 @@ def draw_scene(
     kinds: Sequence[str],
     small: bool | None = None,
     contrast_share: float = 0.06,
-    tumour_share: float = 0.06,
 ) -> Scene:
     """A patient with this head and bleeds of these types."""
     turn, roll = rng.normal(0, 9), rng.normal(0, 3)
@@ -87,7 +86,7 @@ def draw_scene(
         blood_fold_mm=float(rng.uniform(0.6, 1.8)),
         fluid_cut=float(rng.uniform(0.15, 0.6)) if average else -1.0,
         scalp=rng.uniform(0, 6.28, 3).astype(np.float32) * (1 if rng.random() < 0.3 else 0),
-        decoys=[*draw_decoys(head, rng, contrast_share, tumour_share), *draw_surgery(head, rng)],
+        decoys=[*draw_decoys(head, rng, contrast_share), *draw_surgery(head, rng)],
         bleeds=[draw_blood(k, head, rng, small) for k in kinds],
     )
 

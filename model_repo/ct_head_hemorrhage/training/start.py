@@ -9,7 +9,7 @@ import torch
 from onnx import numpy_helper
 from torch import Tensor, nn
 
-from model_repo.ct_head_hemorrhage.training.network import Bleeds, Block
+from model_repo.ct_head_hemorrhage.training.network import Bleeds
 
 INSIDE = "/network/"
 
@@ -18,8 +18,7 @@ def load_graph(network: Bleeds, graph: Path, hu: Tensor) -> None:
     """Gives the network the weights of a graph that `export` wrote.
 
     The normalisations are found again by what the convolutions make of the slabs `hu` [N, 3, Y, X], so that
-    the network answers as the graph does and can go on learning; blocks that the graph lacks pass on what
-    they are given. Raises KeyError for another network's graph.
+    the network answers as the graph does and can go on learning. Raises KeyError for another network's graph.
     """
     model = onnx.load(str(graph))
     values = {i.name: torch.from_numpy(numpy_helper.to_array(i).copy()) for i in model.graph.initializer}
@@ -52,20 +51,12 @@ def _calibrate(network: Bleeds, folded: dict[nn.Module, Tensor], hu: Tensor) -> 
         variance, mean = torch.var_mean(given[0], (0, 2, 3))
         norm.running_mean.copy_(mean)
         norm.running_var.copy_(variance)
-        if norm in folded:
-            norm.weight.copy_((variance + norm.eps).sqrt())
-            norm.bias.copy_(mean + folded[norm])
+        norm.weight.copy_((variance + norm.eps).sqrt())
+        norm.bias.copy_(mean + folded[norm])
 
     norms = [m for m in network.modules() if isinstance(m, nn.BatchNorm2d)]
-    lacking = set(norms) - set(folded)
-    for name, block in network.named_modules():
-        if isinstance(block, Block) and isinstance(block.short, nn.Identity) and block.body[-1] in lacking:
-            print(f"{name} is not in the graph and begins as nothing")
-            block.pass_on()
-            lacking -= set(block.body)
-    if lacking:
-        names = [name for name, norm in network.named_modules() if norm in lacking]
-        raise KeyError(f"the graph has no {', '.join(names)}")
+    if set(norms) != set(folded):
+        raise KeyError(f"{len(folded)} folded normalisations for {len(norms)}")
     hooks = [norm.register_forward_pre_hook(measure) for norm in norms]
     network.eval()
     with torch.no_grad():
