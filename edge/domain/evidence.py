@@ -93,10 +93,11 @@ def _passes(
     run: Sequence[SliceHeader],
     evidence: Mapping[SopInstanceUID, SliceEvidence],
 ) -> bool:
+    if len(run) < point.min_contiguous_slices:
+        return False
     # Places along a table or an oblique normal do not add up to the last digit.
     extent_mm = sum(_stands_for_mm(run)) + SAME_POSITION_MM
-    enough = len(run) >= point.min_contiguous_slices and extent_mm >= point.min_extent_mm
-    return enough and _volume_ml(key, run, evidence) >= point.min_volume_ml
+    return extent_mm >= point.min_extent_mm and _volume_ml(key, run, evidence) >= point.min_volume_ml
 
 
 def _volume_ml(
